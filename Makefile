@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#
+# make            build everything into build/
+# make deps       install the Debian packages that building and testing need
+# make test       run every test (root); `make SAN=1 test` with sanitizers
+# make demo       the lab, to play with; `make demo AUTO=1` runs through and judges itself
+# make bench      what a packet costs, beside the floor
+# make vmtest     the same program on old kernels, in QEMU
+# make lint       clang-format, clang-tidy and cppcheck
+# make install    honours PREFIX and DESTDIR
+
+SHELL := /bin/bash
+.SHELLFLAGS := -o pipefail -ec
+.DELETE_ON_ERROR:
+.SUFFIXES:
+MAKEFLAGS += --no-builtin-rules
+
+ifdef SAN
+BUILD ?= build-san
+SANFLAGS := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+endif
+BUILD ?= build
+PREFIX ?= /usr/local
+GEN := $(BUILD)/gen
+
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+PKGS := libbpf yaml-0.1 jansson libsystemd libmicrohttpd libcap-ng libseccomp libmnl \
+	smartcols libprotobuf-c openssl
+CC := gcc
+CLANG ?= clang
+WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla \
+	-Wpointer-arith -Wformat=2 -Wundef
+CPPFLAGS := -D_GNU_SOURCE -DSTEER_VERSION='"$(VERSION)"' -Ibpf -Iuser -I$(GEN)
+CFLAGS := -std=gnu17 -O2 -g $(WARN) $(SANFLAGS)
+# Generated code is not ours to warn about.
+GENCFLAGS := -std=gnu17 -O2 -g -w $(SANFLAGS)
+BPF_CFLAGS := -target bpf -mcpu=v3 -std=gnu17 -O2 -g -Wall -Wextra -Werror \
+	-Wno-unused-parameter -Ibpf -I/usr/include/$(shell gcc -print-multiarch)
+LIBS = $(shell pkg-config --libs $(PKGS)) -lgrpc -lgpr -lm -pthread
+
+.PHONY: all deps check-deps test unit-test bpf-test netns-test demo bench vmtest lint format \
+	install clean objects
+all: $(BUILD)/steerd $(BUILD)/steerctl $(BUILD)/tests
+
+# ---- packages ----
+
+deps:
+	tools/deps.sh install
+
+check-deps:
+	@tools/deps.sh check || { echo "installing what is missing (make deps)"; $(MAKE) deps; }
+
+# ---- generated ----
+
+PROTOS := $(patsubst proto/%,%,$(wildcard proto/*/v1/*.proto proto/*/*/v1/*.proto \
+	proto/*/*/v1alpha/*.proto))
+PB_C := $(PROTOS:%.proto=$(GEN)/%.pb-c.c)
+PB_H := $(PB_C:.c=.h)
+PROTOSET := $(GEN)/steerd.protoset
+DESCRIPTOR_PROTO := /usr/include/google/protobuf/descriptor.proto
+SKELETONS := $(GEN)/steer.skel.h $(GEN)/decap.skel.h
+GENERATED := $(PB_H) $(SKELETONS) $(GEN)/methods.h $(GEN)/google/protobuf/descriptor.pb-c.h
+
+$(GEN)/%.pb-c.c $(GEN)/%.pb-c.h: proto/%.proto
+	@mkdir -p $(GEN)
+	protoc-c --proto_path=proto --c_out=$(GEN) $<
+
+$(GEN)/google/protobuf/descriptor.pb-c.c $(GEN)/google/protobuf/descriptor.pb-c.h: \
+		$(DESCRIPTOR_PROTO)
+	@mkdir -p $(GEN)
+	protoc-c --proto_path=/usr/include --c_out=$(GEN) $<
+
+$(PROTOSET): $(PROTOS:%=proto/%)
+	@mkdir -p $(@D)
+	protoc --proto_path=proto --include_imports --descriptor_set_out=$@ $(PROTOS)
+
+# The typed method table and the embedded descriptors (tools/gen_methods.py).
+$(GEN)/methods.c $(GEN)/methods.h: tools/gen_methods.py $(PROTOSET)
+	/usr/bin/python3 tools/gen_methods.py $(PROTOSET) $(GEN)/methods
+
+$(BUILD)/bpf/%.bpf.o: bpf/%.bpf.c
+	@mkdir -p $(@D)
+	$(CLANG) $(BPF_CFLAGS) -MMD -MP -c $< -o $@
+	llvm-strip -g $@ 2>/dev/null || true
+
+$(GEN)/%.skel.h: $(BUILD)/bpf/%.bpf.o
+	@mkdir -p $(@D)
+	bpftool gen skeleton $< name $*_bpf > $@
+
+# ---- userspace ----
+
+COMMON_O := $(patsubst %.c,$(BUILD)/%.o,$(wildcard user/common/*.c))
+RPC_O := $(patsubst %.c,$(BUILD)/%.o,$(wildcard user/rpc/*.c))
+AGENT_O := $(patsubst %.c,$(BUILD)/%.o,$(filter-out user/agent/main.c,$(wildcard user/agent/*.c)))
+CLI_O := $(patsubst %.c,$(BUILD)/%.o,$(filter-out user/cli/main.c,$(wildcard user/cli/*.c)))
+GEN_O := $(PB_C:.c=.o) $(GEN)/methods.o $(GEN)/google/protobuf/descriptor.pb-c.o
+ARCHIVES := $(BUILD)/libagent.a $(BUILD)/libcli.a $(BUILD)/librpc.a $(BUILD)/libcommon.a \
+	$(BUILD)/libgen.a
+
+$(BUILD)/libcommon.a: $(COMMON_O)
+$(BUILD)/librpc.a: $(RPC_O)
+$(BUILD)/libagent.a: $(AGENT_O)
+$(BUILD)/libcli.a: $(CLI_O)
+$(BUILD)/libgen.a: $(GEN_O)
+$(BUILD)/lib%.a:
+	@rm -f $@
+	ar rcs $@ $^
+
+# Generated headers come first; after that, -MMD knows who includes what.
+$(BUILD)/%.o: %.c | $(GENERATED)
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
+
+$(GEN)/%.o: $(GEN)/%.c | $(GENERATED)
+	$(CC) $(CPPFLAGS) $(GENCFLAGS) -MMD -MP -c $< -o $@
+
+$(BUILD)/steerd: $(BUILD)/user/agent/main.o $(ARCHIVES)
+$(BUILD)/steerctl: $(BUILD)/user/cli/main.o $(ARCHIVES)
+$(BUILD)/steerd $(BUILD)/steerctl:
+	$(CC) $(SANFLAGS) $< -Wl,--start-group $(ARCHIVES) -Wl,--end-group $(LIBS) -o $@
+
+# ---- tests ----
+
+UNIT_TESTS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/test_*.c))
+BPF_TESTS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/bpf/test_*.c))
+TEST_LIB_O := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/lib/*.c))
+
+.PHONY: $(BUILD)/tests
+$(BUILD)/tests: $(UNIT_TESTS) $(BPF_TESTS)
+
+$(BUILD)/tests/unit/% $(BUILD)/tests/bpf/%: CPPFLAGS += -Itests
+$(BUILD)/tests/%: $(BUILD)/tests/%.o $(TEST_LIB_O) $(ARCHIVES)
+	$(CC) $(SANFLAGS) $< $(TEST_LIB_O) -Wl,--start-group $(ARCHIVES) -Wl,--end-group \
+		$(LIBS) -lcmocka -o $@
+
+test: check-deps
+	$(MAKE) all
+	BUILD=$(BUILD) tests/run.sh
+
+clean:
+	rm -rf build build-san
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

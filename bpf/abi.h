@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What the kernel and the agent share: the layout of every map value, the reasons a packet can
+ * end with, and the arithmetic that both sides must do alike (hashes, table slots, re-picks).
+ * Nothing here is copied by hand on the other side. Addresses are 16 bytes in network order,
+ * IPv4 as ::ffff:a.b.c.d; integers are in host order unless the name ends in _be.
+ */
+#ifndef STEER_ABI_H
+#define STEER_ABI_H
+
+#include <linux/types.h>
+
+#ifdef __bpf__
+#define static_assert _Static_assert
+#define STEER_INLINE static __attribute__((always_inline)) inline
+#else
+#include <assert.h>
+#include <stddef.h>
+#define STEER_INLINE static inline
+#endif
+
+/* Raised whenever a layout or a meaning below changes; the agent refuses to reuse other maps. */
+#define STEER_SCHEMA 1
+
+#define STEER_BANKS 2		  /* routes are double-buffered; control.active says which is live */
+#define STEER_VIP_SLOTS 32768	  /* slots of a bank's VIP table */
+#define STEER_VIP_KEYS_MAX 16384  /* (VIP, protocol, port) keys a bank can hold */
+#define STEER_VIP_PROBE 16	  /* no key lies farther than this from its home slot */
+#define STEER_SPLIT_SLOTS 4096	  /* a split's resolution: 1/4096 of the clients */
+#define STEER_SPLIT_CHOICES 16	  /* stacks that one split may name */
+#define STEER_RING_SLOTS 16384	  /* backends of a stack should be fewer than a hundredth */
+#define STEER_STACKS 256	  /* stacks of one bank */
+#define STEER_BUCKET_ENTRIES 4	  /* flows in one cache line */
+#define STEER_STACK_TRIES 32	  /* picks before the health of stacks is ignored */
+#define STEER_BACKEND_TRIES 16	  /* picks before the health of backends is ignored */
+
+/* Why a packet left the datapath as it did. The order is the field order of struct reasons. */
+#define STEER_REASONS(X)                                                                           \
+	X(forwarded, FORWARDED)		/* sent to a backend */                                    \
+	X(local, LOCAL)			/* passed up: the backend is this host */                  \
+	X(not_ip, NOT_IP)		/* passed: not IPv4 or IPv6 */                             \
+	X(not_vip, NOT_VIP)		/* passed: no service has this address, protocol and port */ \
+	X(malformed, MALFORMED)		/* passed: headers cut short or inconsistent */            \
+	X(icmp, ICMP)			/* passed: ICMP to a VIP that is about no flow */          \
+	X(fragment, FRAGMENT)		/* dropped: an IP fragment to a VIP has no ports to go by */ \
+	X(no_backend, NO_BACKEND)	/* dropped: nothing that could be sent to */               \
+	X(too_big, TOO_BIG)		/* dropped: above the MTU towards the backend */           \
+	X(no_headroom, NO_HEADROOM)	/* dropped: the driver left no room for an outer header */ \
+	X(table, TABLE)			/* dropped: a table is missing or inconsistent: a bug */
+
+enum steer_reason {
+#define X(name, NAME) REASON_##NAME,
+	STEER_REASONS(X)
+#undef X
+	REASON_MAX
+};
+
+/* What happened on the way, one counter each, beside the reasons. */
+#define STEER_NOTES(X)                                                                             \
+	X(flow_hits)		/* packets whose flow was known */                                 \
+	X(flow_inserts)		/* flows remembered */                                             \
+	X(flow_evictions)	/* of those, in the place of a live older flow */                  \
+	X(flow_rationed)	/* new flows not remembered: too many in this second */            \
+	X(flow_moves)		/* known flows sent elsewhere, their backend being down */         \
+	X(repicks)		/* picks repeated because stack or backend was down */             \
+	X(panics)		/* picks made against what health said */
+
+/* Map `reasons`: key CPU, one line each; the kernel adds, the agent reads. Packets. */
+struct reasons {
+#define X(name, NAME) __u64 name;
+	STEER_REASONS(X)
+#undef X
+#define X(name) __u64 name;
+	STEER_NOTES(X)
+#undef X
+	__u64 ration_tick;  /* the tick that ration_used counts for */
+	__u64 ration_used;  /* flows remembered in that tick */
+	__u64 unused[12];
+};
+static_assert(sizeof(struct reasons) == 256, "a multiple of a cache line");
+
+/* ---- Hashing ---- */
+
+#define STEER_KEY_WORDS 12
+
+/*
+ * Multilinear hashing over 32-bit words with 64-bit random multipliers: the sum modulo 2^64 is
+ * strongly universal in its upper half (Lemire and Kaser, "Strongly universal string hashing is
+ * fast", 2014). word[0] is the constant term, then src[4], dst[4], ports, protocol.
+ */
+struct hash_key {
+	__u64 word[STEER_KEY_WORDS];
+};
+
+/* A packet's flow as the client sent it. For an ICMP error: of the packet it complains about. */
+struct flow_tuple {
+	__u32 src_be[4];
+	__u32 dst_be[4];
+	__u16 sport_be;
+	__u16 dport_be;
+	__u8 protocol;	/* IPPROTO_TCP or IPPROTO_UDP */
+	__u8 family;	/* 4 or 6 */
+	__u16 unused;
+};
+static_assert(sizeof(struct flow_tuple) == 40, "no padding");
+
+/* A bijection on 64 bits, so that the low bits depend on all (Steele et al., SplitMix, 2014). */
+STEER_INLINE __u64 hash_finish(__u64 h)
+{
+	h ^= h >> 32;
+	h *= 0x9e3779b97f4a7c15ULL;
+	return h ^ (h >> 29);
+}
+
+/* The unfinished sum over the client's address; the flow's continues from it. */
+STEER_INLINE __u64 hash_client_sum(const struct hash_key *key, const struct flow_tuple *t)
+{
+	__u64 h = key->word[0] + key->word[4] * t->src_be[3];
+
+	if (t->family == 6)
+		h += key->word[1] * t->src_be[0] + key->word[2] * t->src_be[1] +
+		     key->word[3] * t->src_be[2];
+	return h;
+}
+
+STEER_INLINE __u64 hash_flow_sum(const struct hash_key *key, const struct flow_tuple *t,
+				 __u64 client_sum)
+{
+	__u64 h = client_sum + key->word[8] * t->dst_be[3] +
+		  key->word[9] * (((__u32)t->sport_be << 16) | t->dport_be) +
+		  key->word[10] * (((__u32)t->family << 8) | t->protocol);
+
+	if (t->family == 6)
+		h += key->word[5] * t->dst_be[0] + key->word[6] * t->dst_be[1] +
+		     key->word[7] * t->dst_be[2];
+	return h;
+}
+
+STEER_INLINE __u32 split_slot(__u64 client_sum)
+{
+	return hash_finish(client_sum) & (STEER_SPLIT_SLOTS - 1);
+}
+
+/* Independent of split_slot() although it may be given the same sum (services sticky by client). */
+STEER_INLINE __u32 ring_slot(__u64 sum)
+{
+	return (hash_finish(sum) >> 40) & (STEER_RING_SLOTS - 1);
+}
+
+/*
+ * Where to look next when a slot's stack or backend is down: a full-period linear congruence
+ * (Knuth, TAOCP 2, 3.2.1.2, theorem A), so that walking on reaches every slot, and survivors are
+ * met in proportion to the slots they own. The agent writes the result of the whole walk into
+ * the live tables later; the kernel's first few steps give the same answer meanwhile.
+ */
+STEER_INLINE __u32 split_next_slot(__u32 slot)
+{
+	return (slot * 2533 + 1109) & (STEER_SPLIT_SLOTS - 1);
+}
+
+STEER_INLINE __u32 ring_next_slot(__u32 slot)
+{
+	return (slot * 10333 + 5771) & (STEER_RING_SLOTS - 1);
+}
+
+/* ---- Routes ---- */
+
+/* vip_entry.flags */
+#define VIP_USED 0x01		/* 0: the slot is free and ends a probe */
+#define VIP_KEEP 0x02		/* on_backend_down: keep; without it: move */
+#define VIP_STICKY_CLIENT 0x04	/* the ring is entered by client, not by flow */
+
+/*
+ * A VIP's key. Port 0 with a protocol: every port. Protocol 0 and port 0: the bare address, which
+ * every VIP has once, so that fragments and ICMP know one when they see it (service: unused).
+ */
+struct vip_entry {
+	__u8 address[16];
+	__u16 port_be;
+	__u8 protocol;
+	__u8 flags;
+	__u16 service;	/* index into services, without the bank */
+	__u16 unused;
+};
+static_assert(sizeof(struct vip_entry) == 24, "no padding");
+
+/* Home slot = hash & mask; linear probing; a free slot ends it. Written by the agent only. */
+struct vip_table {
+	__u64 seed[2];	/* odd; tried by the agent until every probe is short */
+	__u32 mask;	/* slots in use - 1, a power of two - 1 */
+	__u32 any_port;	/* some entry covers every port: a second probe is worth while */
+	struct vip_entry slot[STEER_VIP_SLOTS];
+};
+
+/* a, b: the address as two 64-bit words exactly as they lie in memory. */
+STEER_INLINE __u32 vip_hash(const __u64 seed[2], __u64 a, __u64 b, __u16 port_be, __u8 protocol)
+{
+	__u64 h = (a ^ ((__u64)port_be << 16 | protocol)) * seed[0] + b * seed[1];
+
+	return (h ^ (h >> 29)) >> 32;
+}
+
+/* Global data `control`: written by the agent; one word decides which bank packets read. */
+struct control {
+	__u32 schema;	     /* STEER_SCHEMA */
+	__u32 active;	     /* 0 or 1: the live bank; a single store switches every CPU */
+	__u64 version[STEER_BANKS]; /* of the routes in each bank, as steerctl shows it */
+	struct hash_key node_key;   /* the flow table's: random, this node's own */
+	struct hash_key fleet_key[STEER_BANKS]; /* splits' and rings': the same on every host */
+};
+
+struct choice {
+	__u16 stack;	/* index into stacks and rings, without the bank */
+	__u16 share;	/* index into share_counters */
+};
+
+/* Map `services`: key bank * services + service. Written by the agent while its bank is idle. */
+struct service {
+	__u16 split;	/* index into splits, without the bank */
+	__u16 unused;
+	struct choice choice[STEER_SPLIT_CHOICES];
+};
+static_assert(sizeof(struct service) == 68, "no padding");
+
+/* Map `splits`: key bank * splits + split; values index choice[]. */
+struct split {
+	__u8 choice[STEER_SPLIT_SLOTS];
+};
+
+/* Map `stacks`: key bank * STEER_STACKS + stack. `up` is stored live, in both banks. */
+struct stack {
+	__u8 up;	/* 1: some backend takes new flows */
+	char name[31];	/* for people who dump the map */
+};
+static_assert(sizeof(struct stack) == 32, "no padding");
+
+/* Map `rings`: key bank * STEER_STACKS + stack; values index backends. */
+struct ring {
+	__u16 backend[STEER_RING_SLOTS];
+};
+
+enum forward_mode {
+	FORWARD_L2,
+	FORWARD_IPIP,
+	FORWARD_LOCAL,
+	FORWARD_MODE_MAX
+};
+
+/* backend.state: the one byte that takes a backend out, stored live by the agent. */
+#define BACKEND_NEW 0x01   /* takes new flows */
+#define BACKEND_KEEP 0x02  /* keeps the flows it has */
+#define BACKEND_ROUTE 0x04 /* the next hop is resolved: a packet could be sent at all */
+
+/*
+ * Map `backends`: one cache line each, key: slot, stable while the backend (stack, address, mode)
+ * is in either bank. Written live by the agent; dst_mac and src_mac lie in one aligned 64-bit
+ * word each, so that a changed neighbour is one store.
+ */
+struct backend {
+	__u8 state;
+	__u8 forward;	      /* enum forward_mode */
+	__u16 generation;     /* a flow entry of another generation is stale */
+	__u32 ifindex;	      /* out of which interface */
+	__u8 dst_mac[6];
+	__u16 mtu;	      /* of that interface, bytes from the IP header on */
+	__u8 src_mac[6];
+	__u8 outer_family;    /* 4 or 6 */
+	__u8 source_bits;     /* low bits of outer_src that vary by flow, 0 to 32 */
+	__u8 address[16];     /* the backend's, and the outer destination */
+	__u8 outer_src[16];
+	__u32 outer_sum;      /* IPv4: sum of the outer header's constant 16-bit words, as they lie */
+	__u32 unused;
+};
+static_assert(sizeof(struct backend) == 64, "one cache line");
+
+/* ---- Flow table ---- */
+
+#define FLOW_CLOSING 0x01 /* a FIN or RST went by: a SYN starts anew */
+
+struct flow_entry {
+	__u64 tag;	  /* 64-bit keyed fingerprint; 0: free */
+	__u16 backend;
+	__u16 generation; /* of that backend slot */
+	__u16 seen;	  /* tick of the last packet: jiffies / 256, about a second */
+	__u8 flags;
+	__u8 unused;
+};
+static_assert(sizeof(struct flow_entry) == 16, "four to a cache line");
+
+/* Map `flows`: key CPU * buckets per CPU + bucket. Written by its own CPU only. */
+struct flow_bucket {
+	struct flow_entry entry[STEER_BUCKET_ENTRIES];
+};
+static_assert(sizeof(struct flow_bucket) == 64, "one cache line");
+
+/* ---- Counters: written by the key's CPU only, read by the agent through mmap ---- */
+
+/* Map `backend_counters`: key CPU * backends + slot. Map `service_counters`: likewise. */
+struct traffic {
+	__u64 packets;
+	__u64 bytes;	/* of the packets as they came, from the IP header on */
+};
+
+/* Map `share_counters`: key CPU * shares + share; one share for each (service, stack). */
+struct share {
+	__u64 new_flows;
+};
+
+#endif

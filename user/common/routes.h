@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The routes document as the programs hold it: what a routes file, the gRPC Apply and the saved
+ * last good routes all become. Pure data; see routes_yaml.h, routes_check.h and user/rpc for
+ * the ways in and out.
+ */
+#ifndef STEER_ROUTES_H
+#define STEER_ROUTES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* 16 bytes in network order, IPv4 as ::ffff:a.b.c.d, exactly as the maps hold it. */
+struct address {
+	uint8_t bytes[16];
+};
+
+enum forward {			/* order as enum forward_mode in bpf/abi.h */
+	FORWARD_AS_L2,
+	FORWARD_AS_IPIP,
+	FORWARD_AS_LOCAL,
+	FORWARD_AS_MAX
+};
+
+enum stage {
+	STAGE_UNSPECIFIED,
+	STAGE_DEVELOPMENT,
+	STAGE_RELEASE_CANDIDATE,
+	STAGE_CANARY,
+	STAGE_PRODUCTION,
+	STAGE_RETIRED,
+	STAGE_MAX
+};
+
+enum health_type {
+	HEALTH_NONE,
+	HEALTH_TCP,
+	HEALTH_HTTP,
+	HEALTH_TYPE_MAX
+};
+
+struct health_spec {
+	enum health_type type;	/* default none */
+	uint16_t port;		/* host order; required unless type is none */
+	char *path;		/* http only; default "/" */
+	uint32_t interval_ms;	/* default 1000, 20 to 3600000 */
+	uint32_t timeout_ms;	/* default 800 or the interval if that is shorter, 1 to interval_ms */
+	uint32_t fall;		/* failures in a row that take a backend down; default 2, 1 to 100 */
+	uint32_t rise;		/* successes in a row that bring it back; default 3, 1 to 100 */
+};
+
+struct label {
+	char *key;
+	char *value;
+};
+
+struct route_backend {
+	struct address address;
+	uint32_t weight;	/* default 100, 0 to 65535; 0: checked, but no new flows */
+	int line;		/* in the file it came from; 0: none */
+};
+
+struct route_stack {
+	char *name;
+	enum stage stage;
+	enum forward forward;	/* default l2 */
+	struct health_spec health;
+	struct label *labels;
+	size_t labels_n;
+	struct route_backend *backends;
+	size_t backends_n;
+	int line;
+};
+
+struct route_split {
+	char *stack;
+	uint32_t weight;	/* 0 to 1000000 */
+	int line;
+};
+
+enum protocol {			/* values as on the wire */
+	PROTOCOL_UNSPECIFIED = 0,
+	PROTOCOL_TCP = 6,
+	PROTOCOL_UDP = 17
+};
+
+enum backend_down {
+	BACKEND_DOWN_MOVE,	/* default: established flows of a dead backend go to another */
+	BACKEND_DOWN_KEEP,	/* they stay */
+	BACKEND_DOWN_MAX
+};
+
+struct route_vip {
+	struct address address;
+	int line;
+};
+
+struct route_service {
+	char *name;
+	struct route_vip *vips;
+	size_t vips_n;
+	enum protocol protocol;	/* default tcp */
+	uint16_t *ports;	/* host order; none: every port */
+	size_t ports_n;
+	struct route_split *split;
+	size_t split_n;
+	bool sticky_by_client;	/* `sticky: {by: client}`: the backend, too, is chosen by client */
+	enum backend_down on_backend_down;
+	int line;
+};
+
+struct routes {
+	char *fleet_key;	/* any text; hosts that share it decide alike; NULL: the default */
+	struct route_stack *stacks;
+	size_t stacks_n;
+	struct route_service *services;
+	size_t services_n;
+};
+
+/* One thing wrong with a document. */
+struct problem {
+	char *path;	/* "services.shop.split.gren": names joined by dots, list items as [3] */
+	char *message;	/* says the thing, the value and the way out; no trailing stop */
+	int line;	/* 0: not from a file */
+};
+
+/* All that is wrong with a document; zero-initialise. At most PROBLEMS_MAX are kept, all counted. */
+#define PROBLEMS_MAX 100
+struct problems {
+	struct problem *items;
+	size_t n;
+	size_t total;
+};
+
+void problems_add(struct problems *problems, const char *path, int line, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
+void problems_clear(struct problems *problems);
+
+/*
+ * All problems as lines "FILE:LINE: message" (or "PATH: message" without a line; FILE may be
+ * NULL), ending with "and N more" where some were not kept. The caller frees. NULL: no memory.
+ */
+char *problems_text(const struct problems *problems, const char *file);
+
+void routes_free(struct routes *routes);	/* accepts NULL; frees the struct itself too */
+struct routes *routes_copy(const struct routes *routes);	/* NULL: no memory */
+
+/* Sorts stacks, services, splits by name, backends and VIPs by address, ports by number. */
+void routes_sort(struct routes *routes);
+bool routes_equal(const struct routes *a, const struct routes *b); /* both sorted; lines ignored */
+
+/* NULL where the name is not there. */
+struct route_stack *routes_find_stack(const struct routes *routes, const char *name);
+struct route_service *routes_find_service(const struct routes *routes, const char *name);
+
+/* Text to address: "10.1.0.11" or "2001:db8::1"; -EINVAL for anything else. */
+int address_parse(const char *text, struct address *ret_address);
+#define ADDRESS_TEXT_MAX 46
+/* Writes at most ADDRESS_TEXT_MAX bytes to text and returns it. */
+const char *address_text(const struct address *address, char *text);
+bool address_is_ipv4(const struct address *address);
+int address_compare(const struct address *a, const struct address *b);
+
+#define CLEANUP_ROUTES __attribute__((cleanup(routes_freep)))
+static inline void routes_freep(struct routes **routes)
+{
+	routes_free(*routes);
+}
+
+#define CLEANUP_PROBLEMS __attribute__((cleanup(problems_clear)))
+
+#endif
