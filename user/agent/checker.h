@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * TCP and HTTP health checks, thousands at a time, on one sd_event loop and without threads.
+ *
+ * A TCP check passes when the connection is accepted; an HTTP check when GET answers with a
+ * status of 200 to 399. The timeout covers the whole of it. Checks of one backend start an
+ * interval apart, give or take a tenth, so that they never fall into step; the first starts as
+ * soon as the loop runs. At most CHECKER_BURST are started in each CHECKER_BURST_MS and at most
+ * `in_flight_max` are open at once: the others wait their turn. Connections are closed with a
+ * reset, so that neither side collects sockets in TIME_WAIT.
+ *
+ * When this host is what fails (no descriptors, no ports, no memory), the backend is not blamed:
+ * no callback is made, the check is tried again an interval later, and the log says so at most
+ * once a minute.
+ */
+#ifndef STEER_CHECKER_H
+#define STEER_CHECKER_H
+
+#include "common/routes.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <systemd/sd-event.h>
+
+#define CHECKER_IN_FLIGHT_MAX 4096
+#define CHECKER_BURST	      256
+#define CHECKER_BURST_MS      5
+
+struct checker;
+struct check;
+
+struct check_target {
+	struct address address;
+	uint16_t port; /* host order */
+	enum health_type type; /* HEALTH_TCP or HEALTH_HTTP */
+	const char *path; /* HEALTH_HTTP only; copied; NULL: "/" */
+	uint32_t interval_ms;
+	uint32_t timeout_ms;
+};
+
+/*
+ * One finished check. `detail` is why it failed ("connection refused", "timed out after 80 ms",
+ * "HTTP status 503"), "" when ok, and is gone after the call. May free this or any other check.
+ */
+typedef void (*check_callback)(void *userdata, bool ok, const char *detail);
+
+struct checker_stats {
+	uint64_t started;
+	uint64_t finished; /* with a result, whichever */
+	uint64_t skipped; /* could not be made because of this host */
+	uint32_t in_flight;
+	uint32_t waiting; /* due, but not started yet */
+};
+
+/* in_flight_max 0: CHECKER_IN_FLIGHT_MAX. Takes its own reference to the loop. */
+int checker_new(sd_event *event, uint32_t in_flight_max, struct checker **ret_checker);
+
+/* Frees it with every check that is left. Not from within a callback. Accepts NULL. */
+void checker_free(struct checker *checker);
+
+/* -EINVAL for a type that is no check, port 0, a zero interval or timeout, or a path with controls. */
+int checker_add(struct checker *checker, const struct check_target *target, check_callback callback,
+		void *userdata, struct check **ret_check);
+
+/* No callback comes after this. Accepts NULL. */
+void check_free(struct check *check);
+
+void checker_get_stats(const struct checker *checker, struct checker_stats *ret_stats);
+
+#endif

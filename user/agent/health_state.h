@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Whether one backend may be sent to, from three inputs: what its health checks found, whether
+ * its next hop is known, and what an operator said. Pure: no I/O, no clock; `now_ms` is any
+ * clock that the caller likes, and comes back as `since_ms`.
+ *
+ *   next hop     override  checks         bits              reason
+ *   unresolved   any       any            0                 "no next hop: WHY"
+ *   resolved     down      any            ROUTE             "down by operator"
+ *   resolved     drain     up             KEEP ROUTE        "drained by operator"
+ *   resolved     drain     down           ROUTE             "drained by operator; health check: WHY"
+ *   resolved     up        any            NEW KEEP ROUTE    "up by operator[ although health …]"
+ *   resolved     auto      none, up       NEW KEEP ROUTE    ""
+ *   resolved     auto      no result yet  ROUTE             "health check: no result yet"
+ *   resolved     auto      down           ROUTE             "health check: WHY"
+ *
+ * The first result of a new backend decides at once, whichever it is, so that starting is quick;
+ * from then on `fall` failures or `rise` successes in a row are needed.
+ */
+#ifndef STEER_HEALTH_STATE_H
+#define STEER_HEALTH_STATE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define HEALTH_REASON_MAX 192 /* bytes with the NUL; longer sentences are cut */
+#define HEALTH_DETAIL_MAX 128
+
+enum health_override {
+	HEALTH_OVERRIDE_AUTO,
+	HEALTH_OVERRIDE_UP,
+	HEALTH_OVERRIDE_DOWN,
+	HEALTH_OVERRIDE_DRAIN,
+	HEALTH_OVERRIDE_MAX
+};
+
+enum health_verdict {
+	HEALTH_VERDICT_NONE, /* no result yet */
+	HEALTH_VERDICT_UP,
+	HEALTH_VERDICT_DOWN,
+	HEALTH_VERDICT_MAX
+};
+
+/* The fields below `settings` are the functions' own; the last three are the outputs to read. */
+struct health_state {
+	bool checked; /* false: type none, the checks count as up */
+	uint32_t fall;
+	uint32_t rise;
+
+	enum health_verdict verdict;
+	uint32_t streak; /* results in a row against the verdict */
+	bool routed;
+	enum health_override override;
+	char check_detail[HEALTH_DETAIL_MAX]; /* of the last failure */
+	char route_detail[HEALTH_DETAIL_MAX]; /* why there is no next hop */
+
+	uint8_t bits; /* BACKEND_NEW, BACKEND_KEEP, BACKEND_ROUTE of bpf/abi.h */
+	uint64_t since_ms; /* when bits last changed */
+	char reason[HEALTH_REASON_MAX];
+};
+
+/* What an input changed, or'ed together; 0: nothing that shows. */
+#define HEALTH_CHANGED_BITS   0x1u
+#define HEALTH_CHANGED_REASON 0x2u
+
+/* Starts with no next hop, no result and no override: bits 0. fall and rise of 0 count as 1. */
+void health_state_init(struct health_state *state, bool checked, uint32_t fall, uint32_t rise,
+		       uint64_t now_ms);
+
+/*
+ * For a backend that took new flows before this process began: it goes on (all three bits) until
+ * a next hop or enough failed checks say otherwise. Right after health_state_init().
+ */
+void health_state_presume_up(struct health_state *state);
+
+/* New settings; the verdict stands unless checks begin (stays up) or end (becomes up). */
+unsigned int health_state_configure(struct health_state *state, bool checked, uint32_t fall,
+				    uint32_t rise, uint64_t now_ms);
+
+/* One finished check. `detail` says why it failed; not looked at when ok. */
+unsigned int health_state_check(struct health_state *state, bool ok, const char *detail,
+				uint64_t now_ms);
+
+/* The next hop is resolved, or not and `detail` says why. */
+unsigned int health_state_route(struct health_state *state, bool resolved, const char *detail,
+				uint64_t now_ms);
+
+unsigned int health_state_override(struct health_state *state, enum health_override override,
+				   uint64_t now_ms);
+
+#endif
