@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The node file, /etc/steerd/steerd.yaml: what this host is and may use. Read once, at start. */
+#ifndef STEER_NODE_CONFIG_H
+#define STEER_NODE_CONFIG_H
+
+#include "common/routes.h"
+
+#include <net/if.h>
+
+#define NODE_INTERFACES_MAX 64 /* of each list */
+#define NODE_SOURCES_MAX    256 /* of decap.sources */
+
+enum node_xdp_mode {
+	NODE_XDP_AUTO, /* default: native, and generic where the driver has no XDP */
+	NODE_XDP_NATIVE,
+	NODE_XDP_GENERIC,
+};
+
+/* Host bits of `address` are 0. */
+struct node_prefix {
+	struct address address;
+	uint8_t bits; /* of the 128: an IPv4 /24 is 120 here */
+};
+
+/* Where to listen. `text` is NULL where not; else "ADDRESS:PORT" or "[ADDRESS]:PORT". */
+struct node_endpoint {
+	char *text;
+	struct address address;
+	uint16_t port; /* host order */
+};
+
+/* An outer source: an address, or a prefix out of which each flow gets its own. */
+struct node_source {
+	bool set; /* false: the host's own address towards the backend */
+	struct address address;
+	uint8_t host_bits; /* low bits that vary by flow, 0 to 32; 0 in `address` */
+};
+
+struct node_limits {
+	uint32_t services; /* default 4096, 1 to 16384 */
+	uint32_t stacks; /* default 256, 1 to 256 */
+	uint32_t backends; /* default 16384, 1 to 30000 */
+	uint32_t flows; /* default 1048576, 1024 to 67108864; over all CPUs */
+};
+
+struct node_config {
+	char *node;
+	char (*interfaces)[IF_NAMESIZE];
+	size_t interfaces_n;
+	enum node_xdp_mode xdp_mode;
+
+	char *listen_unix; /* default /run/steerd/steerd.sock */
+	struct node_endpoint listen_tcp;
+	char *tcp_cert; /* these three are set where listen_tcp is */
+	char *tcp_key;
+	char *tcp_client_ca;
+	struct node_endpoint http; /* default 127.0.0.1:9451; "off" turns it off */
+
+	char (*decap_interfaces)[IF_NAMESIZE];
+	size_t decap_interfaces_n;
+	struct node_prefix *decap_sources; /* at least one where there are decap interfaces */
+	size_t decap_sources_n;
+
+	struct node_source tunnel_source; /* IPv4 */
+	struct node_source tunnel_source6;
+
+	char *pin_dir; /* default /sys/fs/bpf/steerd */
+	char *state_dir; /* default /var/lib/steerd */
+	char *routes; /* NULL: none */
+	struct node_limits limits;
+};
+
+/*
+ * 0; -EINVAL with every error in `problems`; -errno with a problem where the file cannot be read.
+ * Only the file's form is judged: interfaces and certificates are looked at by who uses them.
+ */
+int node_config_load(const char *path, struct node_config *ret, struct problems *problems);
+
+/* The same from text. */
+int node_config_parse(const char *text, size_t size, struct node_config *ret,
+		      struct problems *problems);
+
+void node_config_clear(struct node_config *config);
+
+#define CLEANUP_NODE_CONFIG __attribute__((cleanup(node_config_clear)))
+
+#endif
