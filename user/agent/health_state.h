@@ -7,7 +7,7 @@
  *   next hop     override  checks         bits              reason
  *   unresolved   any       any            0                 "no next hop: WHY"
  *   resolved     down      any            ROUTE             "down by operator"
- *   resolved     drain     up             KEEP ROUTE        "drained by operator"
+ *   resolved     drain     up, no result  KEEP ROUTE        "drained by operator"
  *   resolved     drain     down           ROUTE             "drained by operator; health check: WHY"
  *   resolved     up        any            NEW KEEP ROUTE    "up by operator[ although health …]"
  *   resolved     auto      none, up       NEW KEEP ROUTE    ""
@@ -41,7 +41,7 @@ enum health_verdict {
 	HEALTH_VERDICT_MAX
 };
 
-/* The fields below `settings` are the functions' own; the last three are the outputs to read. */
+/* All fields are the functions' own to write; the last three are the answer. */
 struct health_state {
 	bool checked; /* false: type none, the checks count as up */
 	uint32_t fall;

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "agent/health_state.h"
+
+#include "abi.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define BITS_UP (BACKEND_NEW | BACKEND_KEEP | BACKEND_ROUTE)
+
+/* Long texts are cut. */
+static void copy_text(char *to, size_t size, const char *text)
+{
+	snprintf(to, size, "%.*s", (int)size - 1, text ? text : "");
+}
+
+struct answer {
+	uint8_t bits;
+	char reason[HEALTH_REASON_MAX];
+};
+
+static const char *checks_complaint(const struct health_state *state)
+{
+	switch (state->verdict) {
+	case HEALTH_VERDICT_NONE:
+		return "no result yet";
+	case HEALTH_VERDICT_DOWN:
+		return state->check_detail;
+	default:
+		return NULL;
+	}
+}
+
+static void answer_set(struct answer *answer, uint8_t bits, const char *before, const char *detail)
+{
+	answer->bits = bits;
+	snprintf(answer->reason, sizeof(answer->reason), "%s%s", before, detail);
+}
+
+static void answer_find(const struct health_state *state, struct answer *answer)
+{
+	const char *complaint = checks_complaint(state);
+	bool down = state->verdict == HEALTH_VERDICT_DOWN;
+
+	if (!state->routed) {
+		answer_set(answer, 0, "no next hop: ", state->route_detail);
+		return;
+	}
+	switch (state->override) {
+	case HEALTH_OVERRIDE_DOWN:
+		answer_set(answer, BACKEND_ROUTE, "down by operator", "");
+		break;
+	case HEALTH_OVERRIDE_DRAIN:
+		if (down)
+			answer_set(answer, BACKEND_ROUTE,
+				   "drained by operator; health check: ", complaint);
+		else
+			answer_set(answer, BACKEND_KEEP | BACKEND_ROUTE, "drained by operator", "");
+		break;
+	case HEALTH_OVERRIDE_UP:
+		if (complaint)
+			answer_set(answer, BITS_UP,
+				   "up by operator although health check: ", complaint);
+		else
+			answer_set(answer, BITS_UP, "up by operator", "");
+		break;
+	default:
+		if (complaint)
+			answer_set(answer, BACKEND_ROUTE, "health check: ", complaint);
+		else
+			answer_set(answer, BITS_UP, "", "");
+	}
+}
+
+static unsigned int state_update(struct health_state *state, uint64_t now_ms)
+{
+	struct answer answer = {};
+	unsigned int changed = 0;
+
+	answer_find(state, &answer);
+	if (answer.bits != state->bits) {
+		state->bits = answer.bits;
+		state->since_ms = now_ms;
+		changed |= HEALTH_CHANGED_BITS;
+	}
+	if (strcmp(answer.reason, state->reason)) {
+		memcpy(state->reason, answer.reason, sizeof(answer.reason));
+		changed |= HEALTH_CHANGED_REASON;
+	}
+	return changed;
+}
+
+static void settings_set(struct health_state *state, bool checked, uint32_t fall, uint32_t rise)
+{
+	state->checked = checked;
+	state->fall = fall ? fall : 1;
+	state->rise = rise ? rise : 1;
+	if (!checked)
+		state->verdict = HEALTH_VERDICT_UP;
+}
+
+void health_state_init(struct health_state *state, bool checked, uint32_t fall, uint32_t rise,
+		       uint64_t now_ms)
+{
+	*state = (struct health_state){.since_ms = now_ms};
+	settings_set(state, checked, fall, rise);
+	copy_text(state->route_detail, sizeof(state->route_detail), "not looked up yet");
+	state_update(state, now_ms);
+}
+
+void health_state_presume_up(struct health_state *state)
+{
+	state->verdict = HEALTH_VERDICT_UP;
+	state->routed = true;
+	state_update(state, state->since_ms);
+}
+
+unsigned int health_state_configure(struct health_state *state, bool checked, uint32_t fall,
+				    uint32_t rise, uint64_t now_ms)
+{
+	state->streak = 0;
+	settings_set(state, checked, fall, rise);
+	return state_update(state, now_ms);
+}
+
+static uint32_t results_needed(const struct health_state *state)
+{
+	switch (state->verdict) {
+	case HEALTH_VERDICT_UP:
+		return state->fall;
+	case HEALTH_VERDICT_DOWN:
+		return state->rise;
+	default:
+		return 1;
+	}
+}
+
+unsigned int health_state_check(struct health_state *state, bool ok, const char *detail,
+				uint64_t now_ms)
+{
+	enum health_verdict seen = ok ? HEALTH_VERDICT_UP : HEALTH_VERDICT_DOWN;
+
+	if (!state->checked)
+		return 0;
+	if (!ok)
+		copy_text(state->check_detail, sizeof(state->check_detail), detail);
+	if (seen == state->verdict) {
+		state->streak = 0;
+	} else if (++state->streak >= results_needed(state)) {
+		state->verdict = seen;
+		state->streak = 0;
+	}
+	return state_update(state, now_ms);
+}
+
+unsigned int health_state_route(struct health_state *state, bool resolved, const char *detail,
+				uint64_t now_ms)
+{
+	state->routed = resolved;
+	copy_text(state->route_detail, sizeof(state->route_detail), resolved ? "" : detail);
+	return state_update(state, now_ms);
+}
+
+unsigned int health_state_override(struct health_state *state, enum health_override override,
+				   uint64_t now_ms)
+{
+	state->override = override;
+	return state_update(state, now_ms);
+}
