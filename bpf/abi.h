@@ -9,13 +9,13 @@
 #define STEER_ABI_H
 
 #include <linux/types.h>
+#include <stddef.h>
 
 #ifdef __bpf__
 #define static_assert _Static_assert
 #define STEER_INLINE static __attribute__((always_inline)) inline
 #else
 #include <assert.h>
-#include <stddef.h>
 #define STEER_INLINE static inline
 #endif
 
@@ -30,6 +30,7 @@
 #define STEER_SPLIT_CHOICES 16	  /* stacks that one split may name */
 #define STEER_RING_SLOTS 16384	  /* backends of a stack should be fewer than a hundredth */
 #define STEER_STACKS 256	  /* stacks of one bank */
+#define STEER_NAME 32		  /* bytes of a name, NUL included */
 #define STEER_BUCKET_ENTRIES 4	  /* flows in one cache line */
 #define STEER_STACK_TRIES 32	  /* picks before the health of stacks is ignored */
 #define STEER_BACKEND_TRIES 16	  /* picks before the health of backends is ignored */
@@ -175,7 +176,7 @@ STEER_INLINE __u32 ring_next_slot(__u32 slot)
  * every VIP has once, so that fragments and ICMP know one when they see it (service: unused).
  */
 struct vip_entry {
-	__u8 address[16];
+	__u8 address[16] __attribute__((aligned(8)));
 	__u16 port_be;
 	__u8 protocol;
 	__u8 flags;
@@ -217,10 +218,12 @@ struct choice {
 /* Map `services`: key bank * services + service. Written by the agent while its bank is idle. */
 struct service {
 	__u16 split;	/* index into splits, without the bank */
-	__u16 unused;
+	__u16 choices;	/* how many of choice[] are in use */
+	__u32 unused;
 	struct choice choice[STEER_SPLIT_CHOICES];
+	char name[STEER_NAME]; /* for people, and for an agent that starts anew */
 };
-static_assert(sizeof(struct service) == 68, "no padding");
+static_assert(sizeof(struct service) == 104, "no padding");
 
 /* Map `splits`: key bank * splits + split; values index choice[]. */
 struct split {
@@ -230,9 +233,10 @@ struct split {
 /* Map `stacks`: key bank * STEER_STACKS + stack. `up` is stored live, in both banks. */
 struct stack {
 	__u8 up;	/* 1: some backend takes new flows */
-	char name[31];	/* for people who dump the map */
+	__u8 unused[7];
+	char name[STEER_NAME];
 };
-static_assert(sizeof(struct stack) == 32, "no padding");
+static_assert(sizeof(struct stack) == 40, "no padding");
 
 /* Map `rings`: key bank * STEER_STACKS + stack; values index backends. */
 struct ring {
@@ -252,9 +256,9 @@ enum forward_mode {
 #define BACKEND_ROUTE 0x04 /* the next hop is resolved: a packet could be sent at all */
 
 /*
- * Map `backends`: one cache line each, key: slot, stable while the backend (stack, address, mode)
- * is in either bank. Written live by the agent; dst_mac and src_mac lie in one aligned 64-bit
- * word each, so that a changed neighbour is one store.
+ * Map `backends`, key: slot, stable while the backend (stack, address, mode) is in either bank.
+ * Written live by the agent; dst_mac and src_mac lie in one aligned 64-bit word each, so that a
+ * changed neighbour is one store. Packets read the first cache line only.
  */
 struct backend {
 	__u8 state;
@@ -270,8 +274,13 @@ struct backend {
 	__u8 outer_src[16];
 	__u32 outer_sum;      /* IPv4: sum of the outer header's constant 16-bit words, as they lie */
 	__u32 unused;
+	char stack[STEER_NAME]; /* empty: the slot is free */
+	__u8 unused2[32];
 };
-static_assert(sizeof(struct backend) == 64, "one cache line");
+static_assert(sizeof(struct backend) == 128, "two cache lines");
+static_assert(offsetof(struct backend, stack) == 64, "what packets read is one cache line");
+static_assert(offsetof(struct backend, dst_mac) % 8 == 0, "one word");
+static_assert(offsetof(struct backend, src_mac) % 8 == 0, "one word");
 
 /* ---- Flow table ---- */
 

@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Stage 1. Reads Ethernet, up to two VLAN tags, IPv4 with options, IPv6 with extension headers,
+ * TCP, UDP, and the packet inside an ICMP error; finds the service by VIP.
+ */
+#ifndef STEER_CLASSIFY_H
+#define STEER_CLASSIFY_H
+
+#include <linux/if_ether.h>
+#include <linux/in.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include "context.h"
+
+#define VLAN_TAGS 2
+#define IPV6_HEADERS 6 /* extension headers looked through */
+#define IPV4_FRAGMENT 0x3fff /* more fragments, or an offset */
+
+#define NEXT_HOP_BY_HOP 0
+#define NEXT_ROUTING 43
+#define NEXT_FRAGMENT 44
+#define NEXT_DESTINATION 60
+
+struct vlan_tag {
+	__be16 tci;
+	__be16 protocol;
+};
+
+/* The first four bytes are the same for TCP and UDP. */
+struct ports {
+	__be16 source;
+	__be16 destination;
+};
+
+/* One IP header, seen or quoted: where its payload is and what kind. */
+struct ip_payload {
+	void *start;
+	__u8 protocol;
+};
+
+static __always_inline int classify_ethernet(struct steer_ctx *ctx, __be16 *ret_protocol)
+{
+	struct ethhdr *eth = ctx->data;
+	__be16 protocol;
+
+	if ((void *)(eth + 1) > ctx->end)
+		return REASON_MALFORMED;
+	protocol = eth->h_proto;
+	ctx->l3 = sizeof(*eth);
+#pragma unroll
+	for (int i = 0; i < VLAN_TAGS; i++) {
+		struct vlan_tag *tag = ctx->data + ctx->l3;
+
+		if (protocol != bpf_htons(ETH_P_8021Q) && protocol != bpf_htons(ETH_P_8021AD))
+			break;
+		if ((void *)(tag + 1) > ctx->end)
+			return REASON_MALFORMED;
+		protocol = tag->protocol;
+		ctx->l3 += sizeof(*tag);
+	}
+	*ret_protocol = protocol;
+	return STEER_NEXT;
+}
+
+/* reverse: the header is quoted in an ICMP error, so its source is our VIP. */
+static __always_inline int classify_ipv4(struct steer_ctx *ctx, struct iphdr *ip, bool reverse,
+					 struct ip_payload *ret_payload)
+{
+	struct flow_tuple *t = &ctx->tuple;
+
+	if ((void *)(ip + 1) > ctx->end || ip->version != 4 || ip->ihl < 5)
+		return REASON_MALFORMED;
+	t->family = 4;
+	t->src_be[0] = t->src_be[1] = t->dst_be[0] = t->dst_be[1] = 0;
+	t->src_be[2] = t->dst_be[2] = bpf_htonl(0xffff);
+	t->src_be[3] = reverse ? ip->daddr : ip->saddr;
+	t->dst_be[3] = reverse ? ip->saddr : ip->daddr;
+	if (ip->frag_off & bpf_htons(IPV4_FRAGMENT))
+		ctx->fragment = true;
+	if (!reverse) {
+		ctx->length = bpf_ntohs(ip->tot_len);
+		ctx->tos = ip->tos;
+	}
+	ret_payload->start = (void *)ip + ip->ihl * 4;
+	ret_payload->protocol = ip->protocol;
+	return STEER_NEXT;
+}
+
+static __always_inline int classify_ipv6(struct steer_ctx *ctx, struct ipv6hdr *ip, bool reverse,
+					 struct ip_payload *ret_payload)
+{
+	struct flow_tuple *t = &ctx->tuple;
+	void *at = ip + 1;
+	__u8 next;
+
+	if (at > ctx->end || ip->version != 6)
+		return REASON_MALFORMED;
+	t->family = 6;
+	__builtin_memcpy(t->src_be, reverse ? &ip->daddr : &ip->saddr, sizeof(t->src_be));
+	__builtin_memcpy(t->dst_be, reverse ? &ip->saddr : &ip->daddr, sizeof(t->dst_be));
+	if (!reverse) {
+		ctx->length = bpf_ntohs(ip->payload_len) + sizeof(*ip);
+		ctx->tos = ip->priority << 4 | ip->flow_lbl[0] >> 4;
+	}
+	next = ip->nexthdr;
+	for (int i = 0; i < IPV6_HEADERS; i++) {
+		__u8 *header = at;
+
+		if (next == IPPROTO_TCP || next == IPPROTO_UDP)
+			break;
+		if (next == NEXT_FRAGMENT) {
+			ctx->fragment = true;
+			break;
+		}
+		if (next != NEXT_HOP_BY_HOP && next != NEXT_ROUTING && next != NEXT_DESTINATION)
+			break;
+		if (at + 8 > ctx->end)
+			return REASON_MALFORMED;
+		next = header[0];
+		at += 8 + header[1] * 8;
+	}
+	ret_payload->start = at;
+	ret_payload->protocol = next;
+	return STEER_NEXT;
+}
+
+static __always_inline int classify_ports(struct steer_ctx *ctx, struct ip_payload *payload,
+					  bool reverse)
+{
+	struct flow_tuple *t = &ctx->tuple;
+	struct ports *ports = payload->start;
+	__u8 *tcp = payload->start;
+
+	t->protocol = payload->protocol;
+	t->sport_be = t->dport_be = 0;
+	if (ctx->fragment)
+		return STEER_NEXT;
+	if (t->protocol != IPPROTO_TCP && t->protocol != IPPROTO_UDP)
+		return REASON_NOT_VIP;
+	if ((void *)(ports + 1) > ctx->end)
+		return REASON_MALFORMED;
+	t->sport_be = reverse ? ports->destination : ports->source;
+	t->dport_be = reverse ? ports->source : ports->destination;
+	if (t->protocol == IPPROTO_TCP && !reverse) {
+		if ((void *)(tcp + 20) > ctx->end)
+			return REASON_MALFORMED;
+		ctx->tcp_flags = tcp[13];
+	}
+	return STEER_NEXT;
+}
+
+/* True for the errors whose body quotes the packet they are about (RFC 792, RFC 4443). */
+static __always_inline bool classify_icmp_is_error(__u8 version, __u8 type)
+{
+	if (version == 6)
+		return type >= 1 && type <= 4;
+	return type == 3 || type == 11 || type == 12;
+}
+
+/* An error about a packet that a backend sent from a VIP goes where that flow goes. */
+static __always_inline int classify_icmp(struct steer_ctx *ctx, struct ip_payload *payload)
+{
+	__u8 version = ctx->tuple.family, *icmp = payload->start;
+	struct flow_tuple outer = ctx->tuple;
+	int verdict;
+
+	if ((void *)(icmp + 8) > ctx->end)
+		return REASON_MALFORMED;
+	if (!classify_icmp_is_error(version, icmp[0]))
+		return REASON_ICMP;
+	if (version == 6)
+		verdict = classify_ipv6(ctx, payload->start + 8, true, payload);
+	else
+		verdict = classify_ipv4(ctx, payload->start + 8, true, payload);
+	if (verdict != STEER_NEXT)
+		return verdict;
+	if (ctx->tuple.dst_be[0] != outer.dst_be[0] || ctx->tuple.dst_be[1] != outer.dst_be[1] ||
+	    ctx->tuple.dst_be[2] != outer.dst_be[2] || ctx->tuple.dst_be[3] != outer.dst_be[3])
+		return REASON_NOT_VIP;
+	ctx->about_flow = true;
+	return classify_ports(ctx, payload, true);
+}
+
+static __always_inline const struct vip_entry *vip_probe(const struct vip_table *table,
+							 const struct flow_tuple *t, __u16 port_be,
+							 __u8 protocol)
+{
+	__u64 a = (__u64)t->dst_be[1] << 32 | t->dst_be[0];
+	__u64 b = (__u64)t->dst_be[3] << 32 | t->dst_be[2];
+	__u32 at = vip_hash(table->seed, a, b, port_be, protocol);
+
+	for (int i = 0; i < STEER_VIP_PROBE; i++) {
+		const struct vip_entry *e =
+			&table->slot[(at + i) & table->mask & (STEER_VIP_SLOTS - 1)];
+		const __u64 *address = (const __u64 *)e->address;
+
+		if (!(e->flags & VIP_USED))
+			break;
+		if (address[1] == b && address[0] == a && e->port_be == port_be &&
+		    e->protocol == protocol)
+			return e;
+	}
+	return 0;
+}
+
+/* Fragments have no ports; the bare address tells whether they are for us. */
+static __always_inline int find_service(struct steer_ctx *ctx)
+{
+	const struct flow_tuple *t = &ctx->tuple;
+	const struct vip_table *table;
+	const struct vip_entry *e;
+
+	ctx->bank = control.active & (STEER_BANKS - 1);
+	table = &vips[ctx->bank];
+	if (ctx->fragment)
+		return vip_probe(table, t, 0, 0) ? REASON_FRAGMENT : REASON_NOT_VIP;
+	e = vip_probe(table, t, t->dport_be, t->protocol);
+	if (!e && table->any_port)
+		e = vip_probe(table, t, 0, t->protocol);
+	if (!e)
+		return REASON_NOT_VIP;
+	ctx->service = e->service;
+	ctx->service_flags = e->flags;
+	return STEER_NEXT;
+}
+
+static __always_inline int classify(struct steer_ctx *ctx)
+{
+	struct ip_payload payload;
+	__be16 protocol;
+	int verdict;
+
+	verdict = classify_ethernet(ctx, &protocol);
+	if (verdict != STEER_NEXT)
+		return verdict;
+	if (protocol == bpf_htons(ETH_P_IP))
+		verdict = classify_ipv4(ctx, ctx->data + ctx->l3, false, &payload);
+	else if (protocol == bpf_htons(ETH_P_IPV6))
+		verdict = classify_ipv6(ctx, ctx->data + ctx->l3, false, &payload);
+	else
+		return REASON_NOT_IP;
+	if (verdict != STEER_NEXT)
+		return verdict;
+	if (!ctx->fragment && payload.protocol == (ctx->tuple.family == 6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP))
+		verdict = classify_icmp(ctx, &payload);
+	else
+		verdict = classify_ports(ctx, &payload, false);
+	if (verdict != STEER_NEXT)
+		return verdict;
+	return find_service(ctx);
+}
+
+#endif

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The one exit: every packet's reason is counted and becomes an action here. */
+#ifndef STEER_COUNT_H
+#define STEER_COUNT_H
+
+#include "context.h"
+
+static __always_inline void count_traffic(struct traffic *t, const struct steer_ctx *ctx)
+{
+	if (t) {
+		t->packets++;
+		t->bytes += ctx->length;
+	}
+}
+
+static __always_inline void count_steered(const struct steer_ctx *ctx)
+{
+	__u32 key = ctx->cpu * limits.backends + ctx->slot;
+
+	count_traffic(bpf_map_lookup_elem(&backend_counters, &key), ctx);
+	key = ctx->cpu * limits.services + ctx->service;
+	count_traffic(bpf_map_lookup_elem(&service_counters, &key), ctx);
+}
+
+static __always_inline void count_new_flow(const struct steer_ctx *ctx)
+{
+	__u32 key = ctx->cpu * limits.shares + ctx->share;
+	struct share *share = bpf_map_lookup_elem(&share_counters, &key);
+
+	if (share && !ctx->about_flow && !ctx->moved)
+		share->new_flows++;
+}
+
+static __always_inline int count_reason(struct steer_ctx *ctx, int reason)
+{
+	__u32 key = bpf_get_smp_processor_id();
+	struct reasons *r = bpf_map_lookup_elem(&reasons, &key);
+
+	if (r && reason >= 0 && reason < REASON_MAX)
+		(&r->forwarded)[reason]++;
+	switch (reason) {
+	case REASON_FORWARDED:
+		if (ctx->backend->ifindex == ctx->xdp->ingress_ifindex)
+			return XDP_TX;
+		return bpf_redirect(ctx->backend->ifindex, 0);
+	case REASON_FRAGMENT:
+	case REASON_NO_BACKEND:
+	case REASON_TOO_BIG:
+	case REASON_NO_HEADROOM:
+	case REASON_TABLE:
+		return XDP_DROP;
+	default:
+		return XDP_PASS;
+	}
+}
+
+#endif

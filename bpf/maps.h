@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Every map, in the order in which a packet meets them. The agent sizes them before loading
+ * (limits of the node file); sizes below are at the defaults: 4096 services, 256 stacks, 16384
+ * backends, 1048576 flows. All are plain arrays: the JIT inlines their look-up. All but the
+ * read-only data are pinned and outlive the agent.
+ */
+#ifndef STEER_MAPS_H
+#define STEER_MAPS_H
+
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+#include "abi.h"
+
+/* Sizes of the maps, for the verifier to fold; set by the agent before loading. */
+const volatile struct {
+	__u32 services;	   /* of one bank */
+	__u32 splits;	   /* of one bank */
+	__u32 backends;	   /* slots; two banks' worth, since slots outlive a change of routes */
+	__u32 shares;
+	__u32 flow_buckets; /* of one CPU; a power of two */
+	__u32 flow_ration;  /* flows that one CPU may remember in a tick; beyond, a flood is on */
+} limits;
+
+/*
+ * Global data, pinned as `control`: which bank is live, the hash keys, and both VIP tables.
+ * Writer: agent (mmap). Reader: every packet. 1.5 MiB.
+ */
+struct control control;
+struct vip_table vips[STEER_BANKS];
+
+#define STEER_ARRAY(NAME, TYPE, ENTRIES)                                                           \
+	struct {                                                                                   \
+		__uint(type, BPF_MAP_TYPE_ARRAY);                                                  \
+		__uint(map_flags, BPF_F_MMAPABLE);                                                 \
+		__uint(max_entries, ENTRIES);                                                      \
+		__type(key, __u32);                                                                \
+		__type(value, TYPE);                                                               \
+	} NAME SEC(".maps")
+
+/*
+ * Key: CPU * limits.flow_buckets + bucket, bucket by fingerprint. Writer and reader: packets on
+ * that CPU; the agent only reads. A full bucket evicts its oldest. 16 MiB in all (page aligned,
+ * being mmap-able, so that a bucket is one cache line).
+ */
+STEER_ARRAY(flows, struct flow_bucket, 1);
+
+/* Key: bank * limits.services + service. Writer: agent, idle bank only. Reader: new flows. 832 KiB. */
+STEER_ARRAY(services, struct service, 1);
+
+/* Key: bank * limits.splits + split. Writer: agent, live too (overlay of health). 32 MiB. */
+STEER_ARRAY(splits, struct split, 1);
+
+/* Key: bank * STEER_STACKS + stack. Writer: agent, live. Reader: new flows. 20 KiB. */
+STEER_ARRAY(stacks, struct stack, STEER_BANKS * STEER_STACKS);
+
+/* Key: bank * STEER_STACKS + stack. Writer: agent, live too (overlay of health). 16 MiB. */
+STEER_ARRAY(rings, struct ring, STEER_BANKS * STEER_STACKS);
+
+/* Key: slot. Writer: agent, live: state, generation, next hop. Reader: every packet. 4 MiB. */
+STEER_ARRAY(backends, struct backend, 1);
+
+/* Key: CPU * limits.backends + slot. Writer: packets on that CPU. 512 KiB a CPU. */
+STEER_ARRAY(backend_counters, struct traffic, 1);
+
+/* Key: CPU * limits.services + service. Writer: packets on that CPU. 128 KiB a CPU. */
+STEER_ARRAY(service_counters, struct traffic, 1);
+
+/* Key: CPU * limits.shares + share. Writer: new flows on that CPU. 128 KiB a CPU. */
+STEER_ARRAY(share_counters, struct share, 1);
+
+/* Key: CPU. Writer: packets on that CPU. 256 bytes a CPU. */
+STEER_ARRAY(reasons, struct reasons, 1);
+
+#endif
