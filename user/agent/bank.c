@@ -52,6 +52,7 @@ void compiled_free(struct compiled *compiled)
 	free(compiled->stacks);
 	free(compiled->services);
 	free(compiled->splits);
+	free(compiled->vips);
 	free(compiled);
 }
 
@@ -241,6 +242,37 @@ static int compile_service(struct compilation *c, struct compiled_service *servi
 	return compile_split(c, service);
 }
 
+static int compile_vips(struct compilation *c)
+{
+	const struct compiled *compiled = c->result;
+	CLEANUP_FREE struct vip_key *keys = util_calloc(STEER_VIP_KEYS_MAX, sizeof(*keys));
+	size_t n = 0;
+	int err;
+
+	for (size_t i = 0; i < compiled->routes->services_n; i++) {
+		const struct route_service *service = &compiled->routes->services[i];
+		uint8_t flags = service->on_backend_down == BACKEND_DOWN_KEEP ? VIP_KEEP : 0;
+
+		if (service->sticky_by_client)
+			flags |= VIP_STICKY_CLIENT;
+		for (size_t v = 0; v < service->vips_n; v++)
+			for (size_t p = 0; p < (service->ports_n ? service->ports_n : 1); p++)
+				keys[n++] = (struct vip_key){
+					.address = service->vips[v].address,
+					.port = service->ports_n ? service->ports[p] : 0,
+					.protocol = (uint8_t)service->protocol,
+					.flags = flags,
+					.service = (uint16_t)compiled->services[i].slot};
+	}
+	err = vip_table_build(keys, n, compiled->vips);
+	if (err)
+		problems_add(c->problems, "services", 0,
+			     "no VIP table of %d slots holds these %zu VIPs and ports with short "
+			     "probes: use fewer",
+			     STEER_VIP_SLOTS, n);
+	return err;
+}
+
 static int compile_all(struct compilation *c)
 {
 	struct routes *routes = c->result->routes;
@@ -254,7 +286,7 @@ static int compile_all(struct compilation *c)
 		c->result->services[i].route = &routes->services[i];
 		err = compile_service(c, &c->result->services[i]);
 	}
-	return err;
+	return err ? err : compile_vips(c);
 }
 
 int bank_compile(struct routes *routes, uint64_t version, unsigned int bank,
@@ -278,6 +310,7 @@ int bank_compile(struct routes *routes, uint64_t version, unsigned int bank,
 	result->services = util_calloc(routes->services_n, sizeof(*result->services));
 	result->splits = util_calloc(view->split_slots, sizeof(struct bank_split *));
 	result->split_index = slots_new(view->split_slots);
+	result->vips = util_calloc(1, sizeof(*result->vips));
 	err = compile_all(&c);
 	if (err) {
 		compiled_free(result);
@@ -352,28 +385,14 @@ static void write_services(const struct datapath_view *view, unsigned int bank,
 	}
 }
 
+/* The slots in use are a few kilobytes of a large table. */
 static void write_vips(const struct datapath_view *view, unsigned int bank,
 		       const struct compiled *compiled)
 {
-	CLEANUP_FREE struct vip_key *keys = util_calloc(STEER_VIP_KEYS_MAX, sizeof(*keys));
-	size_t n = 0;
+	const struct vip_table *from = compiled->vips;
 
-	for (size_t i = 0; i < compiled->routes->services_n; i++) {
-		const struct route_service *service = &compiled->routes->services[i];
-		uint8_t flags = service->on_backend_down == BACKEND_DOWN_KEEP ? VIP_KEEP : 0;
-
-		if (service->sticky_by_client)
-			flags |= VIP_STICKY_CLIENT;
-		for (size_t v = 0; v < service->vips_n; v++)
-			for (size_t p = 0; p < (service->ports_n ? service->ports_n : 1); p++)
-				keys[n++] = (struct vip_key){
-					.address = service->vips[v].address,
-					.port = service->ports_n ? service->ports[p] : 0,
-					.protocol = (uint8_t)service->protocol,
-					.flags = flags,
-					.service = (uint16_t)compiled->services[i].slot};
-	}
-	vip_table_build(keys, n, &view->vips[bank]);
+	memcpy(&view->vips[bank], from,
+	       offsetof(struct vip_table, slot) + (from->mask + 1) * sizeof(from->slot[0]));
 }
 
 static void write_stacks(const struct datapath_view *view, unsigned int bank,
@@ -389,9 +408,11 @@ static void write_stacks(const struct datapath_view *view, unsigned int bank,
 	}
 }
 
-void bank_write(const struct datapath_view *view, unsigned int bank, const struct compiled *compiled,
-		const struct compiled *before)
+void bank_write(const struct datapath_view *view, unsigned int bank,
+		const struct compiled *compiled, const struct compiled *before)
 {
+	bool all = !before || before->routes->stacks_n != compiled->routes->stacks_n;
+
 	hash_key_from_text(compiled->routes->fleet_key, &view->control->fleet_key[bank]);
 	view->control->version[bank] = compiled->version;
 	write_vips(view, bank, compiled);
@@ -399,10 +420,12 @@ void bank_write(const struct datapath_view *view, unsigned int bank, const struc
 	write_stacks(view, bank, compiled);
 	for (size_t i = 0; i < compiled->routes->stacks_n; i++)
 		if (!before || i >= before->routes->stacks_n ||
-		    before->stacks[i].ring != compiled->stacks[i].ring)
+		    before->stacks[i].ring != compiled->stacks[i].ring) {
 			write_ring(view, bank, compiled, i);
+			all = true; /* a stack that went up or down changes splits, too */
+		}
 	for (size_t i = 0; i < compiled->splits_n; i++)
-		if (!before || i >= before->splits_n || before->splits[i] != compiled->splits[i])
+		if (all || i >= before->splits_n || before->splits[i] != compiled->splits[i])
 			write_split(view, bank, compiled, i);
 }
 

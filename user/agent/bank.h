@@ -57,6 +57,7 @@ struct compiled {
 	struct compiled_service *services; /* as routes->services */
 	struct bank_split **splits;	/* the distinct ones */
 	size_t splits_n;
+	struct vip_table *vips;
 	struct slots *split_index;	/* key: names and weights; slot: index into splits */
 };
 
@@ -81,8 +82,8 @@ void compiled_free(struct compiled *compiled); /* accepts NULL */
  * are the same as the bank already has are left alone: `before` is what it holds, or NULL.
  * Holds no pointer to either afterwards.
  */
-int bank_write(const struct datapath_view *view, unsigned int bank, const struct compiled *compiled,
-	       const struct compiled *before);
+void bank_write(const struct datapath_view *view, unsigned int bank,
+		const struct compiled *compiled, const struct compiled *before);
 
 /* One store: every packet from here on reads this bank. */
 void bank_activate(const struct datapath_view *view, unsigned int bank);

@@ -48,6 +48,7 @@ struct health_spec {
 	uint32_t timeout_ms;	/* default 800 or the interval if that is shorter, 1 to interval_ms */
 	uint32_t fall;		/* failures in a row that take a backend down; default 2, 1 to 100 */
 	uint32_t rise;		/* successes in a row that bring it back; default 3, 1 to 100 */
+	int line;
 };
 
 struct label {
@@ -64,7 +65,7 @@ struct route_backend {
 struct route_stack {
 	char *name;
 	enum stage stage;
-	enum forward forward;	/* default l2 */
+	enum forward forward;	/* default l2; local: one backend at most, only to be checked */
 	struct health_spec health;
 	struct label *labels;
 	size_t labels_n;
@@ -143,6 +144,12 @@ void problems_clear(struct problems *problems);
  */
 char *problems_text(const struct problems *problems, const char *file);
 
+/*
+ * Gives every field that is 0 or NULL its default. Of type none, all is default: what else was
+ * set means nothing.
+ */
+void routes_health_settle(struct health_spec *health);
+
 void routes_free(struct routes *routes);	/* accepts NULL; frees the struct itself too */
 struct routes *routes_copy(const struct routes *routes);	/* NULL: no memory */
 
@@ -161,6 +168,21 @@ int address_parse(const char *text, struct address *ret_address);
 const char *address_text(const struct address *address, char *text);
 bool address_is_ipv4(const struct address *address);
 int address_compare(const struct address *a, const struct address *b);
+
+/* length counts in the address's own family: 0 to 32 for IPv4, 0 to 128 for IPv6. */
+struct address_prefix {
+	struct address address;	/* with no host bits */
+	uint8_t length;
+};
+
+/* "10.0.0.0/8" or an address alone; -EINVAL for anything else, -EDOM where host bits are set. */
+int address_parse_prefix(const char *text, struct address_prefix *ret_prefix);
+
+/* "10.0.0.1:80" or "[::1]:80"; -EINVAL for anything else. Port in host order, not 0. */
+int address_parse_endpoint(const char *text, struct address *ret_address, uint16_t *ret_port);
+
+/* What makes an address no host's own: "unspecified", "loopback", "multicast", … NULL: nothing. */
+const char *address_special(const struct address *address);
 
 #define CLEANUP_ROUTES __attribute__((cleanup(routes_freep)))
 static inline void routes_freep(struct routes **routes)

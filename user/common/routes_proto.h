@@ -20,8 +20,7 @@ Steerd__V1__Routes *routes_to_proto(const struct routes *routes);
 /* The same as steerd__v1__routes__free_unpacked(message, NULL). Accepts NULL. */
 void routes_proto_free(Steerd__V1__Routes *message);
 
-/* A split alone, for SetSplit: the same rules; path is put before the problems' paths. */
-int routes_split_from_proto(Steerd__V1__SplitEntry *const *entries, size_t n, const char *path,
-			    struct route_split **ret_split, struct problems *problems);
+/* A split alone, for SetSplit: an array of n items for struct route_service; NULL for none. */
+struct route_split *routes_split_from_proto(Steerd__V1__SplitEntry *const *entries, size_t n);
 
 #endif

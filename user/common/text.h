@@ -20,6 +20,13 @@ int text_parse_duration(const char *text, uint32_t *ret_ms);
 #define TEXT_DURATION_MAX 16
 const char *text_duration(uint32_t ms, char *text);
 
+/*
+ * " (did you mean 'X'?)" with the nearest of the names, or "" where none is near or `text` is
+ * too long to be worth a thought. Writes to suggestion, TEXT_SUGGESTION_MAX bytes; returns it.
+ */
+#define TEXT_SUGGESTION_MAX 96
+const char *text_suggest(const char *text, const char *const *names, size_t n, char *suggestion);
+
 /* UTF-8 without control characters. */
 bool text_is_printable(const char *text);
 
