@@ -16,12 +16,6 @@ enum node_xdp_mode {
 	NODE_XDP_GENERIC,
 };
 
-/* Host bits of `address` are 0. */
-struct node_prefix {
-	struct address address;
-	uint8_t bits; /* of the 128: an IPv4 /24 is 120 here */
-};
-
 /* Where to listen. `text` is NULL where not; else "ADDRESS:PORT" or "[ADDRESS]:PORT". */
 struct node_endpoint {
 	char *text;
@@ -58,7 +52,7 @@ struct node_config {
 
 	char (*decap_interfaces)[IF_NAMESIZE];
 	size_t decap_interfaces_n;
-	struct node_prefix *decap_sources; /* at least one where there are decap interfaces */
+	struct address_prefix *decap_sources; /* at least one where there are decap interfaces */
 	size_t decap_sources_n;
 
 	struct node_source tunnel_source; /* IPv4 */

@@ -169,10 +169,9 @@ const char *address_text(const struct address *address, char *text);
 bool address_is_ipv4(const struct address *address);
 int address_compare(const struct address *a, const struct address *b);
 
-/* length counts in the address's own family: 0 to 32 for IPv4, 0 to 128 for IPv6. */
 struct address_prefix {
 	struct address address;	/* with no host bits */
-	uint8_t length;
+	uint8_t bits;	/* of the 128: an IPv4 /24 is 120 here */
 };
 
 /* "10.0.0.0/8" or an address alone; -EINVAL for anything else, -EDOM where host bits are set. */

@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "common/routes.h"
+
+#include "common/util.h"
+
+static void set_default(uint32_t *field, uint32_t value)
+{
+	if (!*field)
+		*field = value;
+}
+
+void routes_health_settle(struct health_spec *health)
+{
+	if (health->type == HEALTH_NONE) {
+		free(health->path);
+		*health = (struct health_spec){.line = health->line};
+	}
+	if (health->type == HEALTH_HTTP && !health->path)
+		health->path = util_strdup("/");
+	set_default(&health->interval_ms, 1000);
+	set_default(&health->timeout_ms, health->interval_ms < 800 ? health->interval_ms : 800);
+	set_default(&health->fall, 2);
+	set_default(&health->rise, 3);
+}
+
+static void stack_clear(struct route_stack *stack)
+{
+	for (size_t i = 0; i < stack->labels_n; i++) {
+		free(stack->labels[i].key);
+		free(stack->labels[i].value);
+	}
+	free(stack->labels);
+	free(stack->backends);
+	free(stack->health.path);
+	free(stack->name);
+}
+
+static void service_clear(struct route_service *service)
+{
+	for (size_t i = 0; i < service->split_n; i++)
+		free(service->split[i].stack);
+	free(service->split);
+	free(service->vips);
+	free(service->ports);
+	free(service->name);
+}
+
+void routes_free(struct routes *routes)
+{
+	if (!routes)
+		return;
+	for (size_t i = 0; i < routes->stacks_n; i++)
+		stack_clear(&routes->stacks[i]);
+	for (size_t i = 0; i < routes->services_n; i++)
+		service_clear(&routes->services[i]);
+	free(routes->stacks);
+	free(routes->services);
+	free(routes->fleet_key);
+	free(routes);
+}
+
+static char *copy_text(const char *text)
+{
+	return text ? util_strdup(text) : NULL;
+}
+
+/* NULL for no items, as everywhere in routes. */
+static void *copy_items(const void *items, size_t n, size_t size)
+{
+	return n ? memcpy(util_calloc(n, size), items, n * size) : NULL;
+}
+
+static struct route_stack stack_copy(const struct route_stack *from)
+{
+	struct route_stack to = *from;
+
+	to.name = copy_text(from->name);
+	to.health.path = copy_text(from->health.path);
+	to.backends = copy_items(from->backends, from->backends_n, sizeof(*from->backends));
+	to.labels = copy_items(from->labels, from->labels_n, sizeof(*from->labels));
+	for (size_t i = 0; i < from->labels_n; i++) {
+		to.labels[i].key = copy_text(from->labels[i].key);
+		to.labels[i].value = copy_text(from->labels[i].value);
+	}
+	return to;
+}
+
+static struct route_service service_copy(const struct route_service *from)
+{
+	struct route_service to = *from;
+
+	to.name = copy_text(from->name);
+	to.vips = copy_items(from->vips, from->vips_n, sizeof(*from->vips));
+	to.ports = copy_items(from->ports, from->ports_n, sizeof(*from->ports));
+	to.split = copy_items(from->split, from->split_n, sizeof(*from->split));
+	for (size_t i = 0; i < from->split_n; i++)
+		to.split[i].stack = copy_text(from->split[i].stack);
+	return to;
+}
+
+struct routes *routes_copy(const struct routes *routes)
+{
+	struct routes *copy = util_calloc(1, sizeof(*copy));
+
+	copy->fleet_key = copy_text(routes->fleet_key);
+	copy->stacks = copy_items(routes->stacks, routes->stacks_n, sizeof(*routes->stacks));
+	copy->stacks_n = routes->stacks_n;
+	for (size_t i = 0; i < routes->stacks_n; i++)
+		copy->stacks[i] = stack_copy(&routes->stacks[i]);
+	copy->services = copy_items(routes->services, routes->services_n,
+				    sizeof(*routes->services));
+	copy->services_n = routes->services_n;
+	for (size_t i = 0; i < routes->services_n; i++)
+		copy->services[i] = service_copy(&routes->services[i]);
+	return copy;
+}
+
+static int compare_stacks(const void *a, const void *b)
+{
+	return strcmp(((const struct route_stack *)a)->name, ((const struct route_stack *)b)->name);
+}
+
+static int compare_services(const void *a, const void *b)
+{
+	return strcmp(((const struct route_service *)a)->name,
+		      ((const struct route_service *)b)->name);
+}
+
+static int compare_labels(const void *a, const void *b)
+{
+	return strcmp(((const struct label *)a)->key, ((const struct label *)b)->key);
+}
+
+static int compare_splits(const void *a, const void *b)
+{
+	return strcmp(((const struct route_split *)a)->stack,
+		      ((const struct route_split *)b)->stack);
+}
+
+static int compare_backends(const void *a, const void *b)
+{
+	return address_compare(&((const struct route_backend *)a)->address,
+			       &((const struct route_backend *)b)->address);
+}
+
+static int compare_vips(const void *a, const void *b)
+{
+	return address_compare(&((const struct route_vip *)a)->address,
+			       &((const struct route_vip *)b)->address);
+}
+
+static int compare_ports(const void *a, const void *b)
+{
+	return *(const uint16_t *)a - *(const uint16_t *)b;
+}
+
+/* qsort() wants an array even for none. */
+static void sort(void *items, size_t n, size_t size, int (*compare)(const void *, const void *))
+{
+	if (n > 1)
+		qsort(items, n, size, compare);
+}
+
+void routes_sort(struct routes *routes)
+{
+	sort(routes->stacks, routes->stacks_n, sizeof(*routes->stacks), compare_stacks);
+	for (size_t i = 0; i < routes->stacks_n; i++) {
+		struct route_stack *stack = &routes->stacks[i];
+
+		sort(stack->labels, stack->labels_n, sizeof(*stack->labels), compare_labels);
+		sort(stack->backends, stack->backends_n, sizeof(*stack->backends),
+		     compare_backends);
+	}
+	sort(routes->services, routes->services_n, sizeof(*routes->services), compare_services);
+	for (size_t i = 0; i < routes->services_n; i++) {
+		struct route_service *service = &routes->services[i];
+
+		sort(service->vips, service->vips_n, sizeof(*service->vips), compare_vips);
+		sort(service->ports, service->ports_n, sizeof(*service->ports), compare_ports);
+		sort(service->split, service->split_n, sizeof(*service->split), compare_splits);
+	}
+}
+
+/* NULL and "" are the same text. */
+static bool same_text(const char *a, const char *b)
+{
+	return strcmp(a ? a : "", b ? b : "") == 0;
+}
+
+static bool same_health(const struct health_spec *a, const struct health_spec *b)
+{
+	if (a->type != b->type)
+		return false;
+	if (a->type == HEALTH_NONE)
+		return true;
+	return a->port == b->port && same_text(a->path, b->path) &&
+	       a->interval_ms == b->interval_ms && a->timeout_ms == b->timeout_ms &&
+	       a->fall == b->fall && a->rise == b->rise;
+}
+
+static bool same_stack(const struct route_stack *a, const struct route_stack *b)
+{
+	if (!same_text(a->name, b->name) || a->stage != b->stage || a->forward != b->forward ||
+	    !same_health(&a->health, &b->health) || a->labels_n != b->labels_n ||
+	    a->backends_n != b->backends_n)
+		return false;
+	for (size_t i = 0; i < a->labels_n; i++) {
+		if (!same_text(a->labels[i].key, b->labels[i].key) ||
+		    !same_text(a->labels[i].value, b->labels[i].value))
+			return false;
+	}
+	for (size_t i = 0; i < a->backends_n; i++) {
+		if (address_compare(&a->backends[i].address, &b->backends[i].address) != 0 ||
+		    a->backends[i].weight != b->backends[i].weight)
+			return false;
+	}
+	return true;
+}
+
+static bool same_service(const struct route_service *a, const struct route_service *b)
+{
+	if (!same_text(a->name, b->name) || a->protocol != b->protocol ||
+	    a->sticky_by_client != b->sticky_by_client ||
+	    a->on_backend_down != b->on_backend_down || a->vips_n != b->vips_n ||
+	    a->ports_n != b->ports_n || a->split_n != b->split_n)
+		return false;
+	for (size_t i = 0; i < a->vips_n; i++) {
+		if (address_compare(&a->vips[i].address, &b->vips[i].address) != 0)
+			return false;
+	}
+	for (size_t i = 0; i < a->ports_n; i++) {
+		if (a->ports[i] != b->ports[i])
+			return false;
+	}
+	for (size_t i = 0; i < a->split_n; i++) {
+		if (!same_text(a->split[i].stack, b->split[i].stack) ||
+		    a->split[i].weight != b->split[i].weight)
+			return false;
+	}
+	return true;
+}
+
+bool routes_equal(const struct routes *a, const struct routes *b)
+{
+	if (!same_text(a->fleet_key, b->fleet_key) || a->stacks_n != b->stacks_n ||
+	    a->services_n != b->services_n)
+		return false;
+	for (size_t i = 0; i < a->stacks_n; i++) {
+		if (!same_stack(&a->stacks[i], &b->stacks[i]))
+			return false;
+	}
+	for (size_t i = 0; i < a->services_n; i++) {
+		if (!same_service(&a->services[i], &b->services[i]))
+			return false;
+	}
+	return true;
+}
+
+struct route_stack *routes_find_stack(const struct routes *routes, const char *name)
+{
+	for (size_t i = 0; i < routes->stacks_n; i++) {
+		if (strcmp(routes->stacks[i].name, name) == 0)
+			return &routes->stacks[i];
+	}
+	return NULL;
+}
+
+struct route_service *routes_find_service(const struct routes *routes, const char *name)
+{
+	for (size_t i = 0; i < routes->services_n; i++) {
+		if (strcmp(routes->services[i].name, name) == 0)
+			return &routes->services[i];
+	}
+	return NULL;
+}

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The rules for one stack, each a function. */
+#include "common/routes_rules.h"
+#include "common/text.h"
+
+#define LABEL_KEY_MAX	   63
+#define LABEL_VALUE_MAX	   255
+#define HEALTH_PATH_MAX	   1024
+#define INTERVAL_MIN_MS	   20
+#define INTERVAL_MAX_MS	   3600000
+#define FALL_RISE_MAX	   100
+#define BACKEND_WEIGHT_MAX 65535
+
+static void check_name(struct rules_state *state, const struct route_stack *stack)
+{
+	if (!rules_name_is_valid(stack->name))
+		rules_stack_problem(state, stack, 0, "",
+				    "stack name '%.64s' is not valid; use 1 to 31 of a-z 0-9 . _ -",
+				    stack->name);
+}
+
+static void check_labels(struct rules_state *state, const struct route_stack *stack)
+{
+	for (size_t i = 0; i < stack->labels_n; i++) {
+		const char *key = stack->labels[i].key, *value = stack->labels[i].value;
+
+		if (!*key || strlen(key) > LABEL_KEY_MAX || !text_is_printable(key))
+			rules_stack_problem(
+				state, stack, 0, ".labels",
+				"label '%.64s' of stack '%s': a label's name is 1 to %d "
+				"bytes of printable text",
+				key, stack->name, LABEL_KEY_MAX);
+		else if (strlen(value) > LABEL_VALUE_MAX || !text_is_printable(value))
+			rules_stack_problem(state, stack, 0, ".labels",
+					    "value of label '%s' of stack '%s' must be up to %d "
+					    "bytes of printable text",
+					    key, stack->name, LABEL_VALUE_MAX);
+	}
+}
+
+static int by_label_key(const void *a, const void *b)
+{
+	return strcmp(((const struct label *)a)->key, ((const struct label *)b)->key);
+}
+
+static void check_label_duplicates(struct rules_state *state, const struct route_stack *stack)
+{
+	CLEANUP_INDEX struct rules_index sorted = rules_index_new(
+		stack->labels, stack->labels_n, sizeof(*stack->labels), by_label_key);
+
+	for (size_t i = 1; i < sorted.n; i++) {
+		const struct label *label = sorted.items[i];
+
+		if (by_label_key(label, sorted.items[i - 1]) == 0)
+			rules_stack_problem(state, stack, 0, ".labels",
+					    "label '%.64s' of stack '%s' is given twice",
+					    label->key, stack->name);
+	}
+}
+
+static void check_backend_duplicates(struct rules_state *state, const struct route_stack *stack)
+{
+	const struct rules_index *sorted = &state->backends[stack - state->routes->stacks];
+	char suffix[RULES_SUFFIX_MAX], first[RULES_FIRST_MAX], address[ADDRESS_TEXT_MAX];
+
+	for (size_t i = 1; i < sorted->n; i++) {
+		const struct route_backend *backend = sorted->items[i],
+					   *other = sorted->items[i - 1];
+
+		if (address_compare(&backend->address, &other->address) != 0)
+			continue;
+		rules_stack_problem(
+			state, stack, backend->line,
+			rules_item_suffix(suffix, "backends", (size_t)(backend - stack->backends)),
+			"stack '%s' has backend %s twice; remove one%s", stack->name,
+			address_text(&backend->address, address),
+			rules_first_line(other->line, first));
+	}
+}
+
+static bool address_fits(const struct route_stack *stack, const char *special)
+{
+	/* A local stack is checked where its own service listens. IPv4 link-local is reachable. */
+	return !special || (stack->forward == FORWARD_AS_LOCAL && strcmp(special, "loopback") == 0);
+}
+
+static void check_backend_addresses(struct rules_state *state, const struct route_stack *stack)
+{
+	char suffix[RULES_SUFFIX_MAX], address[ADDRESS_TEXT_MAX];
+
+	for (size_t i = 0; i < stack->backends_n; i++) {
+		const struct route_backend *backend = &stack->backends[i];
+		const char *special = address_special(&backend->address);
+
+		if (address_fits(stack, special))
+			continue;
+		rules_stack_problem(state, stack, backend->line,
+				    rules_item_suffix(suffix, "backends", i),
+				    "backend %s of stack '%s' is %s; write an address that packets "
+				    "can be sent to",
+				    address_text(&backend->address, address), stack->name, special);
+	}
+}
+
+static void check_backend_weights(struct rules_state *state, const struct route_stack *stack)
+{
+	char suffix[RULES_SUFFIX_MAX], address[ADDRESS_TEXT_MAX];
+
+	for (size_t i = 0; i < stack->backends_n; i++) {
+		const struct route_backend *backend = &stack->backends[i];
+
+		if (backend->weight <= BACKEND_WEIGHT_MAX)
+			continue;
+		rules_stack_problem(state, stack, backend->line,
+				    rules_item_suffix(suffix, "backends", i),
+				    "weight of backend %s of stack '%s' is %u; it must be 0 to %d",
+				    address_text(&backend->address, address), stack->name,
+				    backend->weight, BACKEND_WEIGHT_MAX);
+	}
+}
+
+static void check_local(struct rules_state *state, const struct route_stack *stack)
+{
+	if (stack->forward != FORWARD_AS_LOCAL)
+		return;
+	if (stack->backends_n > 1)
+		rules_stack_problem(
+			state, stack, 0, ".backends",
+			"stack '%s' is local and has %zu backends; this host is the only "
+			"one: leave one, for its health checks, or none",
+			stack->name, stack->backends_n);
+	if (!stack->backends_n && stack->health.type != HEALTH_NONE)
+		rules_stack_problem(
+			state, stack, stack->health.line, ".health",
+			"stack '%s' is local and has no address to check; add backends: "
+			"[{address: 127.0.0.1}], or use type: none",
+			stack->name);
+}
+
+static void check_health_port(struct rules_state *state, const struct route_stack *stack)
+{
+	if (!stack->health.port)
+		rules_stack_problem(state, stack, stack->health.line, ".health.port",
+				    "health of stack '%s' has no port; add one, such as port: 80",
+				    stack->name);
+}
+
+/* The path goes into a request line as it is. */
+static bool is_request_path(const char *path)
+{
+	for (const char *at = path; *at; at++) {
+		if (*at <= ' ' || *at > '~')
+			return false;
+	}
+	return path[0] == '/' && strlen(path) <= HEALTH_PATH_MAX;
+}
+
+static void check_health_path(struct rules_state *state, const struct route_stack *stack)
+{
+	const struct health_spec *health = &stack->health;
+
+	if (health->type != HEALTH_HTTP && health->path)
+		rules_stack_problem(state, stack, health->line, ".health.path",
+				    "health of stack '%s' has a path, which only type: http has; "
+				    "remove it",
+				    stack->name);
+	if (health->type == HEALTH_HTTP && !is_request_path(health->path ? health->path : "/"))
+		rules_stack_problem(
+			state, stack, health->line, ".health.path",
+			"health path '%.64s' of stack '%s' must begin with '/' and be up "
+			"to %d printable ASCII characters without spaces",
+			health->path, stack->name, HEALTH_PATH_MAX);
+}
+
+static void check_health_times(struct rules_state *state, const struct route_stack *stack)
+{
+	const struct health_spec *health = &stack->health;
+	char interval[TEXT_DURATION_MAX], timeout[TEXT_DURATION_MAX];
+
+	text_duration(health->interval_ms, interval);
+	text_duration(health->timeout_ms, timeout);
+	if (health->interval_ms < INTERVAL_MIN_MS || health->interval_ms > INTERVAL_MAX_MS)
+		rules_stack_problem(state, stack, health->line, ".health.interval",
+				    "health interval of stack '%s' is %s; it must be 20ms to 1h",
+				    stack->name, interval);
+	if (!health->timeout_ms || health->timeout_ms > health->interval_ms)
+		rules_stack_problem(state, stack, health->line, ".health.timeout",
+				    "health timeout of stack '%s' is %s; it must be 1ms to the "
+				    "interval, which is %s",
+				    stack->name, timeout, interval);
+}
+
+static void check_health_count(struct rules_state *state, const struct route_stack *stack,
+			       const char *key, uint32_t count)
+{
+	char suffix[RULES_SUFFIX_MAX];
+
+	snprintf(suffix, sizeof(suffix), ".health.%s", key);
+	if (count < 1 || count > FALL_RISE_MAX)
+		rules_stack_problem(state, stack, stack->health.line, suffix,
+				    "health %s of stack '%s' is %u; it must be 1 to %d", key,
+				    stack->name, count, FALL_RISE_MAX);
+}
+
+static void check_health(struct rules_state *state, const struct route_stack *stack)
+{
+	if (stack->health.type == HEALTH_NONE)
+		return;
+	check_health_port(state, stack);
+	check_health_path(state, stack);
+	check_health_times(state, stack);
+	check_health_count(state, stack, "fall", stack->health.fall);
+	check_health_count(state, stack, "rise", stack->health.rise);
+}
+
+void rules_check_stack(struct rules_state *state, const struct route_stack *stack)
+{
+	static void (*const rules[])(struct rules_state *, const struct route_stack *) = {
+		check_name,
+		check_labels,
+		check_label_duplicates,
+		check_backend_duplicates,
+		check_backend_addresses,
+		check_backend_weights,
+		check_local,
+		check_health,
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rules); i++)
+		rules[i](state, stack);
+}
