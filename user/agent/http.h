@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The read-only HTTP pages (/metrics, /healthz, /readyz), served by the agent's own loop. A page
+ * is rendered whole into memory when it is asked for. What clients can hold is bounded: so many
+ * connections, so many bytes of pages being sent (503 beyond), so long for a request or an answer.
+ */
+#ifndef STEER_HTTP_H
+#define STEER_HTTP_H
+
+#include "agent/node_config.h"
+
+#include <stdint.h>
+#include <stdio.h>
+#include <systemd/sd-event.h>
+
+#define HTTP_CONNECTIONS_MAX 64
+#define HTTP_IDLE_S	     15 /* without a byte moving */
+#define HTTP_ANSWER_MS	     30000 /* from request to the answer's last byte */
+#define HTTP_PAGES_BYTES_MAX (64u << 20) /* over all answers being sent */
+
+struct http;
+
+/* Writes the page; returns its HTTP status (200, 503), or -errno, which answers 500. */
+typedef int (*http_render)(void *userdata, FILE *out);
+
+struct http_page {
+	const char *path; /* "/metrics"; not copied */
+	const char *content_type; /* NULL: "text/plain; version=0.0.4; charset=utf-8" */
+	http_render render;
+	void *userdata;
+};
+
+/*
+ * Listens at the endpoint (port 0: any, see http_port()) and serves these pages to GET and HEAD;
+ * 405 for other methods, 404 for other paths. 0 or -errno, logged.
+ */
+int http_new(sd_event *loop, const struct node_endpoint *endpoint, const struct http_page *pages,
+	     size_t n, struct http **ret);
+void http_free(struct http *http); /* closes all connections; accepts NULL */
+
+uint16_t http_port(const struct http *http); /* host order */
+unsigned int http_connections(const struct http *http);
+
+#endif

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What outlives the agent in state_dir: the last good routes, the ones before them, and the
+ * operators' health overrides. Every file begins with a checksum of the rest.
+ *
+ * A save takes its snapshot at once and is written by a thread that lives as long as the write;
+ * at most one write runs, and a snapshot that is overtaken while it waits is written only as far
+ * as the newer one still needs it. A crash at any instant leaves the old routes or the new ones.
+ * When a write fails, the files stand as they were, state_error() says why, and the write is
+ * tried again every STATE_RETRY_MS. All functions belong to the loop's thread.
+ */
+#ifndef STEER_STATE_H
+#define STEER_STATE_H
+
+#include "abi.h"
+#include "agent/health_state.h"
+#include "common/routes.h"
+
+#include <stdint.h>
+#include <systemd/sd-event.h>
+
+#define STATE_RETRY_MS 5000
+
+struct state;
+
+struct saved_routes {
+	struct routes *routes; /* NULL: none */
+	uint64_t version;
+	uint64_t applied_unix_ms;
+	char *by; /* "file", "apply", … */
+	char *tag; /* the controller's version_tag; "" or NULL: none. Control characters become "?" */
+};
+
+struct saved_override {
+	char stack[STEER_NAME];
+	bool whole_stack; /* `address` means nothing */
+	struct address address;
+	enum health_override override; /* never HEALTH_OVERRIDE_AUTO */
+};
+
+/* Makes the folder (0700, with its parents) where it is not there. 0 or -errno, logged. */
+int state_open(const char *dir, sd_event *loop, struct state **ret);
+
+/* Waits for the write that runs; what waits behind it is lost, see state_flush(). Accepts NULL. */
+void state_free(struct state *state);
+
+/*
+ * What the last agent left. A file that is cut short or garbled is set aside as NAME.corrupt,
+ * which is logged, and the routes before it become the current ones. Routes have not been through
+ * routes_check(). Nothing there is no error: the routes are NULL then. Call before any save.
+ */
+int state_load_routes(struct state *state, struct saved_routes *ret_current,
+		      struct saved_routes *ret_previous);
+void saved_routes_clear(struct saved_routes *saved); /* frees what it owns */
+
+/* A file that is garbled is set aside likewise and counts as empty. The caller frees the list. */
+int state_load_overrides(struct state *state, struct saved_override **ret, size_t *ret_n);
+
+/* The snapshot is on disk (err 0), or could not be written. Comes from the loop. */
+typedef void (*state_done)(void *userdata, int err);
+
+/*
+ * Makes these the current routes and the current ones the previous. `saved` stays the caller's.
+ * -errno when there is no text for them, and no callback then; `done` may be NULL.
+ */
+int state_save_routes(struct state *state, const struct saved_routes *saved, state_done done,
+		      void *userdata);
+
+/* All of them; replaces what was saved. Likewise. */
+int state_save_overrides(struct state *state, const struct saved_override *overrides, size_t n,
+			 state_done done, void *userdata);
+
+/* Writes what is left and makes the callbacks, before it returns. 0 or the write's -errno. */
+int state_flush(struct state *state);
+
+/* Why not everything is on disk, as a sentence for people; "" when it is, or soon will be. */
+const char *state_error(const struct state *state);
+
+/* This host's own secret for hashing, made at the first call and kept. 0 or -errno, logged. */
+#define STATE_SEED_SIZE 32
+int state_node_seed(struct state *state, uint8_t seed[STATE_SEED_SIZE]);
+
+#endif
