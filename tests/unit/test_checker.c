@@ -1,0 +1,721 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "agent/checker.h"
+#include "agent/http_reply.h"
+#include "common/util.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include <cmocka.h>
+
+#define PATIENCE_MS 20000
+#define OK_HEAD	    "HTTP/1.1 200 OK\r\nServer: x\r\n\r\n"
+
+/* A server in this same loop that answers each connection with `reply`, `chunk` bytes at a time. */
+struct server {
+	sd_event *event;
+	int fd;
+	uint16_t port;
+	const char *reply; /* NULL: connections stay in the kernel's queue, never accepted */
+	size_t chunk; /* 0: all at once */
+	uint32_t chunk_ms; /* between chunks */
+	bool stays_open; /* after the reply */
+	char request[512]; /* of the last connection */
+	sd_event_source *source;
+	struct session *sessions;
+};
+
+struct session {
+	struct session *next;
+	struct server *server;
+	int fd;
+	size_t request_size;
+	size_t sent;
+	sd_event_source *io;
+	sd_event_source *timer;
+};
+
+struct result {
+	unsigned int passed;
+	unsigned int failed;
+	char detail[128]; /* of the last failure */
+	uint64_t first_ms;
+	uint64_t last_ms;
+	struct check *free_this; /* in the callback */
+};
+
+struct lab {
+	sd_event *event;
+	struct checker *checker;
+	struct result result;
+	struct check *check;
+};
+
+static void on_result(void *userdata, bool ok, const char *detail)
+{
+	struct result *result = userdata;
+
+	result->last_ms = util_now_ms();
+	if (!result->passed && !result->failed)
+		result->first_ms = result->last_ms;
+	if (ok) {
+		assert_string_equal(detail, "");
+		result->passed++;
+	} else {
+		snprintf(result->detail, sizeof(result->detail), "%s", detail);
+		result->failed++;
+	}
+	check_free(TAKE(result->free_this));
+}
+
+static unsigned int results_n(const struct result *result)
+{
+	return result->passed + result->failed;
+}
+
+static int session_send(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	struct session *session = userdata;
+	const struct server *server = session->server;
+	size_t left = strlen(server->reply) - session->sent;
+	size_t size = server->chunk && server->chunk < left ? server->chunk : left;
+
+	(void)usec;
+	if (size && send(session->fd, server->reply + session->sent, size, MSG_NOSIGNAL) < 0)
+		return 0;
+	session->sent += size;
+	if (size < left) {
+		sd_event_source_set_time_relative(source, server->chunk_ms * 1000);
+		sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+	} else if (!server->stays_open) {
+		shutdown(session->fd, SHUT_WR);
+	}
+	return 0;
+}
+
+static int session_read(sd_event_source *source, int fd, uint32_t revents, void *userdata)
+{
+	struct session *session = userdata;
+	char *request = session->server->request;
+	ssize_t n = recv(fd, request + session->request_size,
+			 sizeof(session->server->request) - 1 - session->request_size, 0);
+
+	(void)revents;
+	if (n <= 0) {
+		sd_event_source_set_enabled(source, SD_EVENT_OFF);
+		return 0;
+	}
+	session->request_size += (size_t)n;
+	request[session->request_size] = '\0';
+	if (strstr(request, "\r\n\r\n"))
+		assert_true(sd_event_add_time_relative(session->server->event, &session->timer,
+						       CLOCK_MONOTONIC, 0, 1, session_send,
+						       session) >= 0);
+	return 0;
+}
+
+static int on_connection(sd_event_source *source, int fd, uint32_t revents, void *userdata)
+{
+	struct server *server = userdata;
+	struct session *session = util_calloc(1, sizeof(*session));
+
+	(void)source;
+	(void)revents;
+	session->server = server;
+	session->fd = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	assert_true(session->fd >= 0);
+	session->next = server->sessions;
+	server->sessions = session;
+	assert_true(sd_event_add_io(server->event, &session->io, session->fd, EPOLLIN, session_read,
+				    session) >= 0);
+	return 0;
+}
+
+static uint16_t socket_port(int fd)
+{
+	struct sockaddr_in6 name;
+	socklen_t size = sizeof(name);
+
+	assert_return_code(getsockname(fd, (struct sockaddr *)&name, &size), errno);
+	return ntohs(name.sin6_port);
+}
+
+/* Listens on every address of both families, any port. */
+static int listen_anywhere(int backlog)
+{
+	struct sockaddr_in6 any = {.sin6_family = AF_INET6};
+	int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	assert_true(fd >= 0);
+	assert_return_code(setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &(int){0}, sizeof(int)),
+			   errno);
+	assert_return_code(bind(fd, (struct sockaddr *)&any, sizeof(any)), errno);
+	if (backlog >= 0)
+		assert_return_code(listen(fd, backlog), errno);
+	return fd;
+}
+
+static void server_start(struct server *server, struct lab *lab)
+{
+	server->event = lab->event;
+	server->fd = listen_anywhere(4096);
+	server->port = socket_port(server->fd);
+	if (server->reply)
+		assert_true(sd_event_add_io(lab->event, &server->source, server->fd, EPOLLIN,
+					    on_connection, server) >= 0);
+}
+
+static void server_stop(struct server *server)
+{
+	struct session *session;
+
+	sd_event_source_disable_unref(server->source);
+	close(server->fd);
+	while ((session = server->sessions)) {
+		server->sessions = session->next;
+		sd_event_source_disable_unref(session->io);
+		sd_event_source_disable_unref(session->timer);
+		close(session->fd);
+		free(session);
+	}
+}
+
+static struct address address_of(const char *text)
+{
+	struct address address;
+
+	assert_int_equal(address_parse(text, &address), 0);
+	return address;
+}
+
+static int lab_setup(void **state)
+{
+	struct lab *lab = util_calloc(1, sizeof(*lab));
+
+	assert_true(sd_event_new(&lab->event) >= 0);
+	assert_int_equal(checker_new(lab->event, 0, &lab->checker), 0);
+	*state = lab;
+	return 0;
+}
+
+static int lab_teardown(void **state)
+{
+	struct lab *lab = *state;
+
+	checker_free(lab->checker);
+	sd_event_unref(lab->event);
+	free(lab);
+	return 0;
+}
+
+static void lab_add(struct lab *lab, enum health_type type, uint16_t port, uint32_t interval_ms,
+		    uint32_t timeout_ms)
+{
+	const struct check_target target = {.address = address_of("127.0.0.1"),
+					    .port = port,
+					    .type = type,
+					    .path = "/healthz",
+					    .interval_ms = interval_ms,
+					    .timeout_ms = timeout_ms};
+
+	assert_int_equal(checker_add(lab->checker, &target, on_result, &lab->result, &lab->check),
+			 0);
+}
+
+static void lab_run(struct lab *lab, uint64_t ms)
+{
+	assert_true(sd_event_run(lab->event, ms * 1000) >= 0);
+}
+
+#define lab_wait(lab, condition)                                                                   \
+	do {                                                                                       \
+		uint64_t end_ms_ = util_now_ms() + PATIENCE_MS;                                    \
+		while (!(condition)) {                                                             \
+			if (util_now_ms() > end_ms_)                                               \
+				fail_msg("never came true: %s", #condition);                       \
+			lab_run(lab, 10);                                                          \
+		}                                                                                  \
+	} while (0)
+
+static void tcp_check_passes_when_the_connection_is_accepted(void **state)
+{
+	struct lab *lab = *state;
+	struct server server = {};
+
+	server_start(&server, lab);
+	lab_add(lab, HEALTH_TCP, server.port, 10000, 5000);
+	lab_wait(lab, results_n(&lab->result));
+	assert_int_equal(lab->result.passed, 1);
+	server_stop(&server);
+}
+
+static void tcp_check_names_a_refused_connection(void **state)
+{
+	struct lab *lab = *state;
+	int fd = listen_anywhere(-1);
+
+	lab_add(lab, HEALTH_TCP, socket_port(fd), 10000, 5000);
+	lab_wait(lab, results_n(&lab->result));
+	assert_int_equal(lab->result.failed, 1);
+	assert_string_equal(lab->result.detail, "connection refused");
+	close(fd);
+}
+
+/* With its queue full, a listening socket answers no SYN. */
+static void check_without_an_answer_times_out(void **state)
+{
+	struct lab *lab = *state;
+	int fd = listen_anywhere(0), fillers[4];
+	struct sockaddr_in6 name = {.sin6_family = AF_INET6,
+				    .sin6_addr = IN6ADDR_LOOPBACK_INIT,
+				    .sin6_port = htons(socket_port(fd))};
+	uint64_t start_ms;
+
+	for (size_t i = 0; i < ARRAY_SIZE(fillers); i++) {
+		fillers[i] = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+		connect(fillers[i], (struct sockaddr *)&name, sizeof(name));
+	}
+	start_ms = util_now_ms();
+	lab_add(lab, HEALTH_TCP, ntohs(name.sin6_port), 10000, 80);
+	lab_wait(lab, results_n(&lab->result));
+	assert_int_equal(lab->result.failed, 1);
+	assert_string_equal(lab->result.detail, "timed out after 80 ms");
+	assert_true(util_now_ms() - start_ms >= 79);
+	for (size_t i = 0; i < ARRAY_SIZE(fillers); i++)
+		close(fillers[i]);
+	close(fd);
+}
+
+static void http_check_judges_by_the_answer(void **state)
+{
+	static const struct {
+		const char *reply;
+		const char *detail; /* NULL: passes */
+		size_t chunk;
+		bool stays_open;
+	} cases[] = {
+		{.reply = OK_HEAD},
+		{.reply = OK_HEAD, .stays_open = true},
+		{.reply = OK_HEAD, .chunk = 1},
+		{.reply = OK_HEAD "a body", .chunk = 7},
+		{.reply = "HTTP/1.0 204\r\n\r\n"},
+		{.reply = "HTTP/1.1 302 Found\r\nLocation: /x\r\n\r\n"},
+		{.reply = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n\r\n"},
+		{.reply = "HTTP/1.1 503 Service Unavailable\r\n\r\n", .detail = "HTTP status 503"},
+		{.reply = "HTTP/1.1 404 Not Found\r\n\r\n", .detail = "HTTP status 404"},
+		{.reply = "HTTP/1.1 400 \r\n\r\n", .detail = "HTTP status 400"},
+		{.reply = "SSH-2.0-OpenSSH_9.2\r\n",
+		 .detail = "the answer is not HTTP",
+		 .stays_open = true},
+		{.reply = "", .detail = "connection closed without an answer"},
+		{.reply = "HTTP/1.1 200 OK\r\nServ",
+		 .detail = "connection closed within the HTTP header"},
+	};
+	struct lab *lab = *state;
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct server server = {.reply = cases[i].reply,
+					.chunk = cases[i].chunk,
+					.stays_open = cases[i].stays_open};
+
+		server_start(&server, lab);
+		lab->result = (struct result){};
+		lab_add(lab, HEALTH_HTTP, server.port, 10000, 5000);
+		lab_wait(lab, results_n(&lab->result));
+		if (!cases[i].detail && !lab->result.passed)
+			fail_msg("case %zu failed: %s", i, lab->result.detail);
+		assert_string_equal(lab->result.detail, cases[i].detail ? cases[i].detail : "");
+		check_free(TAKE(lab->check));
+		server_stop(&server);
+	}
+}
+
+static void http_check_gives_up_on_an_endless_header(void **state)
+{
+	struct lab *lab = *state;
+	CLEANUP_FREE char *reply = util_calloc(1, HTTP_REPLY_HEAD_MAX * 2);
+	struct server server = {.reply = reply, .stays_open = true};
+
+	memset(reply, 'x', HTTP_REPLY_HEAD_MAX * 2 - 1);
+	memcpy(reply, OK_HEAD, strlen(OK_HEAD) - 2);
+	server_start(&server, lab);
+	lab_add(lab, HEALTH_HTTP, server.port, 10000, 5000);
+	lab_wait(lab, results_n(&lab->result));
+	assert_string_equal(lab->result.detail, "the HTTP header is too long");
+	server_stop(&server);
+}
+
+static void http_answer_that_drips_times_out(void **state)
+{
+	struct lab *lab = *state;
+	struct server server = {.reply = OK_HEAD, .chunk = 1, .chunk_ms = 20};
+
+	server_start(&server, lab);
+	lab_add(lab, HEALTH_HTTP, server.port, 10000, 100);
+	lab_wait(lab, results_n(&lab->result));
+	assert_int_equal(lab->result.failed, 1);
+	assert_string_equal(lab->result.detail,
+			    "timed out after 100 ms, connected but without a whole answer");
+	server_stop(&server);
+}
+
+static void http_request_names_host_and_agent(void **state)
+{
+	struct lab *lab = *state;
+	struct server server = {.reply = OK_HEAD};
+	struct check_target target = {
+		.type = HEALTH_HTTP, .path = "/a?b=c", .interval_ms = 10000, .timeout_ms = 5000};
+	CLEANUP_FREE char *request4 = NULL, *request6 = NULL;
+
+	server_start(&server, lab);
+	request4 = util_format("GET /a?b=c HTTP/1.1\r\nHost: 127.0.0.1:%u\r\nUser-Agent: steerd\r\n"
+			       "Accept: */*\r\nConnection: close\r\n\r\n",
+			       server.port);
+	request6 = util_format("GET / HTTP/1.1\r\nHost: [::1]:%u\r\nUser-Agent: steerd\r\n"
+			       "Accept: */*\r\nConnection: close\r\n\r\n",
+			       server.port);
+	target.port = server.port;
+	target.address = address_of("127.0.0.1");
+	assert_int_equal(checker_add(lab->checker, &target, on_result, &lab->result, &lab->check),
+			 0);
+	lab_wait(lab, results_n(&lab->result) == 1);
+	assert_string_equal(server.request, request4);
+	target.address = address_of("::1");
+	target.path = NULL;
+	assert_int_equal(checker_add(lab->checker, &target, on_result, &lab->result, &lab->check),
+			 0);
+	lab_wait(lab, results_n(&lab->result) == 2);
+	assert_string_equal(server.request, request6);
+	assert_int_equal(lab->result.passed, 2);
+	server_stop(&server);
+}
+
+static void checks_repeat_an_interval_apart(void **state)
+{
+	struct lab *lab = *state;
+	struct server server = {};
+	uint64_t second_ms;
+
+	server_start(&server, lab);
+	lab_add(lab, HEALTH_TCP, server.port, 30, 30);
+	lab_wait(lab, results_n(&lab->result) == 2);
+	second_ms = lab->result.last_ms;
+	lab_wait(lab, results_n(&lab->result) == 12);
+	assert_true(lab->result.last_ms - second_ms >= 10 * 27 - 10);
+	server_stop(&server);
+}
+
+/* Both follow from one addition of many: a bounded burst first, and then never too many at once. */
+static void many_checks_are_paced_and_bounded(void **state)
+{
+	enum { N = 3000, AT_ONCE = 100 };
+	struct lab *lab = *state;
+	struct server server = {};
+	struct check_target target = {.type = HEALTH_TCP, .interval_ms = 600000, .timeout_ms = 500};
+	struct checker *bounded;
+	struct checker_stats stats;
+
+	server_start(&server, lab);
+	target.port = server.port;
+	assert_int_equal(checker_new(lab->event, AT_ONCE, &bounded), 0);
+	for (int i = 0; i < N; i++) {
+		CLEANUP_FREE char *text = util_format("127.1.%d.%d", i / 250, i % 250 + 1);
+		struct check *check;
+
+		target.address = address_of(text);
+		assert_int_equal(checker_add(i % 2 ? bounded : lab->checker, &target, on_result,
+					     &lab->result, &check),
+				 0);
+	}
+	do {
+		lab_run(lab, 10);
+		checker_get_stats(lab->checker, &stats);
+	} while (!stats.started);
+	assert_int_equal(stats.started, CHECKER_BURST);
+	while (results_n(&lab->result) < N) {
+		lab_run(lab, 1000);
+		checker_get_stats(bounded, &stats);
+		assert_true(stats.in_flight <= AT_ONCE);
+	}
+	assert_int_equal(stats.started, N / 2);
+	assert_int_equal(stats.finished, N / 2);
+	assert_int_equal(stats.waiting, 0);
+	assert_int_equal(stats.in_flight, 0);
+	checker_free(bounded);
+	server_stop(&server);
+}
+
+static void running_out_of_descriptors_blames_no_backend(void **state)
+{
+	struct lab *lab = *state;
+	struct server server = {};
+	struct rlimit before, none;
+	struct checker_stats stats = {};
+	int next;
+
+	server_start(&server, lab);
+	lab_add(lab, HEALTH_TCP, server.port, 20, 20);
+	next = dup(server.fd);
+	close(next);
+	assert_return_code(getrlimit(RLIMIT_NOFILE, &before), errno);
+	none = (struct rlimit){.rlim_cur = (rlim_t)next, .rlim_max = before.rlim_max};
+	assert_return_code(setrlimit(RLIMIT_NOFILE, &none), errno);
+	while (stats.skipped < 3) {
+		lab_run(lab, 1000);
+		checker_get_stats(lab->checker, &stats);
+	}
+	assert_int_equal(results_n(&lab->result), 0);
+	assert_return_code(setrlimit(RLIMIT_NOFILE, &before), errno);
+	lab_wait(lab, lab->result.passed >= 2);
+	assert_int_equal(lab->result.failed, 0);
+	server_stop(&server);
+}
+
+/* Connections between 127.0.0.1 and the port that wait out their end, on either side. */
+static unsigned int time_wait_n(uint16_t port)
+{
+	static const char *const files[] = {"/proc/self/net/tcp", "/proc/self/net/tcp6"};
+	unsigned int n = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
+		CLEANUP_FCLOSE FILE *file = fopen(files[i], "re");
+		char line[512];
+
+		assert_non_null(file);
+		while (fgets(line, sizeof(line), file)) {
+			unsigned int local, remote, status;
+
+			if (sscanf(line, " %*d: %*[0-9A-F]:%x %*[0-9A-F]:%x %x", &local, &remote,
+				   &status) == 3 &&
+			    (local == port || remote == port) && status == 6)
+				n++;
+		}
+	}
+	return n;
+}
+
+static void finished_checks_leave_nothing_in_time_wait(void **state)
+{
+	struct lab *lab = *state;
+	struct server silent = {}, answering = {.reply = OK_HEAD, .stays_open = true};
+
+	server_start(&silent, lab);
+	server_start(&answering, lab);
+	for (int i = 0; i < 50; i++) {
+		lab_add(lab, HEALTH_TCP, silent.port, 20, 20);
+		lab_add(lab, HEALTH_HTTP, answering.port, 10000, 5000);
+	}
+	lab_wait(lab, lab->result.passed >= 200);
+	server_stop(&silent);
+	server_stop(&answering);
+	assert_int_equal(time_wait_n(silent.port), 0);
+	assert_int_equal(time_wait_n(answering.port), 0);
+}
+
+static void check_may_be_freed_in_its_own_callback(void **state)
+{
+	struct lab *lab = *state;
+	struct server server = {};
+	struct checker_stats stats;
+
+	server_start(&server, lab);
+	lab_add(lab, HEALTH_TCP, server.port, 20, 20);
+	lab->result.free_this = lab->check;
+	lab_wait(lab, results_n(&lab->result));
+	for (uint64_t end_ms = util_now_ms() + 60; util_now_ms() < end_ms;)
+		lab_run(lab, 10);
+	checker_get_stats(lab->checker, &stats);
+	assert_int_equal(stats.started, 1);
+	assert_int_equal(results_n(&lab->result), 1);
+	server_stop(&server);
+}
+
+static void checks_may_be_freed_in_every_phase(void **state)
+{
+	struct lab *lab = *state;
+	struct server server = {.reply = OK_HEAD};
+	struct checker_stats stats;
+	struct check *waiting, *running;
+
+	server_start(&server, lab);
+	lab_add(lab, HEALTH_HTTP, server.port, 10000, 5000);
+	running = lab->check;
+	do {
+		lab_run(lab, 10);
+		checker_get_stats(lab->checker, &stats);
+	} while (!stats.in_flight);
+	lab_add(lab, HEALTH_HTTP, server.port, 10000, 5000);
+	waiting = lab->check;
+	check_free(running);
+	check_free(waiting);
+	checker_get_stats(lab->checker, &stats);
+	assert_int_equal(stats.in_flight, 0);
+	assert_int_equal(stats.waiting, 0);
+	lab_add(lab, HEALTH_HTTP, server.port, 10000, 5000);
+	lab_wait(lab, results_n(&lab->result));
+	assert_int_equal(lab->result.passed, 1);
+	server_stop(&server);
+}
+
+/* A process of its own, so that it answers while this loop does not turn. */
+static pid_t server_fork(int fd)
+{
+	pid_t pid = fork();
+
+	if (pid)
+		return pid;
+	fcntl(fd, F_SETFL, 0);
+	for (;;) {
+		char request[512];
+		int session = accept(fd, NULL, NULL);
+
+		if (recv(session, request, sizeof(request), 0) > 0)
+			send(session, OK_HEAD, strlen(OK_HEAD), MSG_NOSIGNAL);
+		close(session);
+	}
+}
+
+static int on_stall(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	(void)source;
+	(void)usec;
+	(void)userdata;
+	usleep(100000);
+	return 0;
+}
+
+static void stalled_loop_fails_no_check(void **state)
+{
+	struct lab *lab = *state;
+	int fd = listen_anywhere(64);
+	pid_t pid = server_fork(fd);
+	struct checker_stats stats;
+
+	for (int i = 0; i < 3; i++) {
+		sd_event_source *stall = NULL;
+		unsigned int n = results_n(&lab->result);
+
+		lab_add(lab, HEALTH_HTTP, socket_port(fd), 10000, 50);
+		do {
+			lab_run(lab, 10);
+			checker_get_stats(lab->checker, &stats);
+		} while (stats.started != (uint64_t)i + 1);
+		assert_true(sd_event_add_time_relative(lab->event, &stall, CLOCK_MONOTONIC, 0, 1,
+						       on_stall, NULL) >= 0);
+		/* Ahead of the answers, which may have come already. */
+		sd_event_source_set_priority(stall, SD_EVENT_PRIORITY_IMPORTANT);
+		lab_wait(lab, results_n(&lab->result) > n);
+		sd_event_source_disable_unref(stall);
+	}
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	close(fd);
+	assert_string_equal(lab->result.detail, "");
+	assert_int_equal(lab->result.passed, 3);
+}
+
+static void targets_that_cannot_be_checked_are_refused(void **state)
+{
+	const struct check_target good = {.address = address_of("127.0.0.1"),
+					  .port = 80,
+					  .type = HEALTH_HTTP,
+					  .path = "/",
+					  .interval_ms = 1000,
+					  .timeout_ms = 1000};
+	struct check_target bad[6];
+	struct lab *lab = *state;
+	struct check *check = NULL;
+
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+		bad[i] = good;
+	bad[0].port = 0;
+	bad[1].type = HEALTH_NONE;
+	bad[2].path = "no/slash";
+	bad[3].path = "/a\r\nX: y";
+	bad[4].interval_ms = 0;
+	bad[5].timeout_ms = 0;
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+		assert_int_equal(checker_add(lab->checker, &bad[i], on_result, NULL, &check),
+				 -EINVAL);
+	assert_null(check);
+}
+
+/* However the bytes are cut in two, the parser says the same. */
+static void http_head_is_read_alike_however_it_is_cut(void **state)
+{
+	static const struct {
+		const char *text;
+		enum http_reply_result result;
+		int status;
+	} cases[] = {
+		{"HTTP/1.1 200 OK\r\n\r\n", HTTP_REPLY_DONE, 200},
+		{"HTTP/1.0 301\r\nA: b\r\nC: d\r\n\r\nbody", HTTP_REPLY_DONE, 301},
+		{"HTTP/1.1 204 No\n\n", HTTP_REPLY_DONE, 204},
+		{"HTTP/1.1 103 Early\r\nLink: x\r\n\r\nHTTP/1.1 500 \r\n\r\n", HTTP_REPLY_DONE,
+		 500},
+		{"HTTP/1.1 200 OK\r\nA: b\r\n", HTTP_REPLY_MORE, 200},
+		{"HTTP/1.1 200 OK\r\n\r", HTTP_REPLY_MORE, 200},
+		{"HTTP/1.1 200 a\rb\r\n\r\n", HTTP_REPLY_DONE, 200},
+		{"HTTP/1.1 200 OK\r\n\rX\r\n\r\n", HTTP_REPLY_DONE, 200},
+		{"HTTP/1.1 200", HTTP_REPLY_MORE, 0},
+		{"HTTP/1.1 20\r\n\r\n", HTTP_REPLY_GARBAGE, 0},
+		{"HTTP/1.1 2000 OK\r\n\r\n", HTTP_REPLY_GARBAGE, 0},
+		{"HTTP/1.1 099 OK\r\n\r\n", HTTP_REPLY_GARBAGE, 0},
+		{"HTTP/1.1  200 OK\r\n\r\n", HTTP_REPLY_GARBAGE, 0},
+		{"HTTP/1.x 200 OK\r\n\r\n", HTTP_REPLY_GARBAGE, 0},
+		{"HTTP/2.0 200 OK\r\n\r\n", HTTP_REPLY_GARBAGE, 0},
+		{"\r\nHTTP/1.1 200 OK\r\n\r\n", HTTP_REPLY_GARBAGE, 0},
+		{"<html>", HTTP_REPLY_GARBAGE, 0},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		for (size_t cut = 0; cut <= strlen(cases[i].text); cut++) {
+			struct http_reply reply = {};
+			enum http_reply_result result;
+
+			result = http_reply_feed(&reply, cases[i].text, cut);
+			if (result == HTTP_REPLY_MORE)
+				result = http_reply_feed(&reply, cases[i].text + cut,
+							 strlen(cases[i].text + cut));
+			if (result != cases[i].result || reply.status != cases[i].status)
+				fail_msg("case %zu cut at %zu: result %d, status %d", i, cut,
+					 (int)result, reply.status);
+		}
+	}
+}
+
+#define lab_test(test) cmocka_unit_test_setup_teardown(test, lab_setup, lab_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(http_head_is_read_alike_however_it_is_cut),
+		lab_test(tcp_check_passes_when_the_connection_is_accepted),
+		lab_test(tcp_check_names_a_refused_connection),
+		lab_test(check_without_an_answer_times_out),
+		lab_test(http_check_judges_by_the_answer),
+		lab_test(http_check_gives_up_on_an_endless_header),
+		lab_test(http_answer_that_drips_times_out),
+		lab_test(http_request_names_host_and_agent),
+		lab_test(checks_repeat_an_interval_apart),
+		lab_test(many_checks_are_paced_and_bounded),
+		lab_test(running_out_of_descriptors_blames_no_backend),
+		lab_test(finished_checks_leave_nothing_in_time_wait),
+		lab_test(check_may_be_freed_in_its_own_callback),
+		lab_test(checks_may_be_freed_in_every_phase),
+		lab_test(stalled_loop_fails_no_check),
+		lab_test(targets_that_cannot_be_checked_are_refused),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,403 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "agent/checker.h"
+
+#include "agent/mix.h"
+#include "agent/probe.h"
+#include "common/log.h"
+#include "common/util.h"
+
+#include <errno.h>
+#include <sys/epoll.h>
+#include <sys/queue.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+
+#define TIMER_ACCURACY_US 1000
+#define COMPLAINT_US	  60000000ULL
+
+enum check_phase {
+	CHECK_SLEEPING, /* `timer` is when the next one is due */
+	CHECK_WAITING, /* due, in the checker's queue */
+	CHECK_RUNNING, /* `probe` is open, `timer` is its end */
+};
+
+struct check {
+	LIST_ENTRY(check) all;
+	TAILQ_ENTRY(check) queue;
+	struct checker *checker;
+	check_callback callback;
+	void *userdata;
+	struct address address; /* for the log */
+	struct probe_target target;
+	uint32_t interval_ms;
+	uint32_t timeout_ms;
+	enum check_phase phase;
+	bool ran; /* at least once */
+	bool prolonged; /* this one has been given its timeout again */
+	uint64_t started_us;
+	struct probe probe;
+	sd_event_source *io; /* while running */
+	sd_event_source *timer;
+};
+
+struct checker {
+	sd_event *event;
+	sd_event_source *pump; /* fires when waiting checks may start */
+	LIST_HEAD(, check) checks;
+	TAILQ_HEAD(check_queue, check) queue;
+	uint32_t in_flight_max;
+	uint64_t burst_start_us;
+	uint32_t burst_used;
+	uint64_t random;
+	uint64_t complained_us; /* 0: never */
+	struct checker_stats stats;
+};
+
+static uint64_t checker_now(const struct checker *checker)
+{
+	uint64_t now_us = 0;
+
+	sd_event_now(checker->event, CLOCK_MONOTONIC, &now_us);
+	return now_us;
+}
+
+/* Not the loop's time, which is as old as the slowest thing that the loop has done since. */
+static uint64_t clock_now(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+/* Uniform enough in [from, to]. */
+static uint64_t checker_random(struct checker *checker, uint64_t from, uint64_t to)
+{
+	checker->random += 0x9e3779b97f4a7c15ULL;
+	return from + mix64(checker->random) % (to - from + 1);
+}
+
+static void pump_arm(struct checker *checker)
+{
+	uint64_t at_us = checker_now(checker);
+
+	if (TAILQ_EMPTY(&checker->queue) || checker->stats.in_flight >= checker->in_flight_max ||
+	    sd_event_source_get_enabled(checker->pump, NULL) > 0)
+		return;
+	if (checker->burst_used >= CHECKER_BURST)
+		at_us = checker->burst_start_us + CHECKER_BURST_MS * 1000;
+	sd_event_source_set_time(checker->pump, at_us);
+	sd_event_source_set_enabled(checker->pump, SD_EVENT_ONESHOT);
+}
+
+static void check_timer_set(struct check *check, uint64_t at_us)
+{
+	sd_event_source_set_time(check->timer, at_us);
+	sd_event_source_set_enabled(check->timer, SD_EVENT_ONESHOT);
+}
+
+static void check_enqueue(struct check *check)
+{
+	struct checker *checker = check->checker;
+
+	check->phase = CHECK_WAITING;
+	TAILQ_INSERT_TAIL(&checker->queue, check, queue);
+	checker->stats.waiting++;
+	pump_arm(checker);
+}
+
+static void check_dequeue(struct check *check)
+{
+	TAILQ_REMOVE(&check->checker->queue, check, queue);
+	check->checker->stats.waiting--;
+	check->phase = CHECK_SLEEPING;
+}
+
+/*
+ * From start to start an interval passes, give or take a tenth. After the first check it is any
+ * part of the interval but the shortest, which spreads those that were added together.
+ */
+static void check_sleep(struct check *check)
+{
+	uint64_t interval_us = check->interval_ms * 1000ULL;
+	uint64_t delay_us = checker_random(check->checker, interval_us - interval_us / 10,
+					   interval_us + interval_us / 10);
+
+	if (!check->ran)
+		delay_us = checker_random(check->checker, interval_us / 10, interval_us);
+	check->ran = true;
+	check->phase = CHECK_SLEEPING;
+	check_timer_set(check, check->started_us + delay_us);
+}
+
+static void check_close(struct check *check)
+{
+	check->io = sd_event_source_disable_unref(check->io);
+	probe_close(&check->probe);
+	check->checker->stats.in_flight--;
+	pump_arm(check->checker);
+}
+
+static void complain(struct checker *checker, const struct check *check, const char *detail)
+{
+	uint64_t now_us = checker_now(checker);
+	char text[ADDRESS_TEXT_MAX];
+
+	checker->stats.skipped++;
+	if (checker->complained_us && now_us - checker->complained_us < COMPLAINT_US)
+		return;
+	checker->complained_us = now_us;
+	log_warning("health check of %s could not be made: %s (%llu such so far; backends keep the "
+		    "health they have)",
+		    address_text(&check->address, text), detail,
+		    (unsigned long long)checker->stats.skipped);
+}
+
+/* The callback may free the check: nothing may touch it afterwards. */
+static void check_finish(struct check *check, enum probe_result result, const char *detail)
+{
+	char kept[PROBE_DETAIL_MAX];
+
+	snprintf(kept, sizeof(kept), "%s", detail);
+	check_close(check);
+	check_sleep(check);
+	if (result == PROBE_SKIPPED) {
+		complain(check->checker, check, kept);
+		return;
+	}
+	check->checker->stats.finished++;
+	check->callback(check->userdata, result == PROBE_PASSED, kept);
+}
+
+static uint32_t probe_epoll_events(const struct probe *probe)
+{
+	/* poll's and epoll's bits are the same by definition of epoll_ctl(2). */
+	return (uint32_t)(unsigned short)probe->events;
+}
+
+/* True while it goes on; else the check is finished and may be gone. */
+static bool check_advance(struct check *check)
+{
+	short events = check->probe.events;
+	enum probe_result result = probe_advance(&check->probe, &check->target);
+	int r = 0;
+
+	if (result == PROBE_PENDING) {
+		if (events != check->probe.events)
+			r = sd_event_source_set_io_events(check->io,
+							  probe_epoll_events(&check->probe));
+		if (r >= 0)
+			return true;
+		check_finish(check, PROBE_SKIPPED, strerror(-r));
+		return false;
+	}
+	check_finish(check, result, check->probe.detail);
+	return false;
+}
+
+static int on_io(sd_event_source *source, int fd, uint32_t revents, void *userdata)
+{
+	(void)source;
+	(void)fd;
+	(void)revents;
+	check_advance(userdata);
+	return 0;
+}
+
+static void check_start(struct check *check)
+{
+	struct checker *checker = check->checker;
+	enum probe_result result;
+	int r;
+
+	check_dequeue(check);
+	check->phase = CHECK_RUNNING;
+	check->started_us = clock_now();
+	check->prolonged = false;
+	checker->stats.started++;
+	checker->stats.in_flight++;
+	result = probe_start(&check->probe, &check->target);
+	if (result != PROBE_PENDING) {
+		check_finish(check, result, check->probe.detail);
+		return;
+	}
+	r = sd_event_add_io(checker->event, &check->io, check->probe.fd,
+			    probe_epoll_events(&check->probe), on_io, check);
+	if (r < 0) {
+		check_finish(check, PROBE_SKIPPED, strerror(-r));
+		return;
+	}
+	check_timer_set(check, check->started_us + check->timeout_ms * 1000ULL);
+}
+
+/*
+ * This loop having been busy is not the backend's fault: an answer that lies unread still counts,
+ * and where the timer came late by a good part of the timeout, the check gets it once more.
+ */
+static void check_time_out(struct check *check, uint64_t due_us)
+{
+	uint64_t timeout_us = check->timeout_ms * 1000ULL;
+	uint64_t now_us = clock_now();
+	char detail[PROBE_DETAIL_MAX];
+
+	if (!check_advance(check))
+		return;
+	if (now_us - due_us > timeout_us / 4 + TIMER_ACCURACY_US && !check->prolonged) {
+		check->prolonged = true;
+		check_timer_set(check, now_us + timeout_us);
+		return;
+	}
+	snprintf(detail, sizeof(detail), "timed out after %u ms%s", check->timeout_ms,
+		 check->probe.connected ? ", connected but without a whole answer" : "");
+	check_finish(check, PROBE_FAILED, detail);
+}
+
+static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	struct check *check = userdata;
+
+	(void)source;
+	if (check->phase == CHECK_RUNNING)
+		check_time_out(check, usec);
+	else if (check->phase == CHECK_SLEEPING)
+		check_enqueue(check);
+	return 0;
+}
+
+static int on_pump(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	struct checker *checker = userdata;
+	uint64_t now_us = checker_now(checker);
+
+	(void)source;
+	(void)usec;
+	if (now_us - checker->burst_start_us >= CHECKER_BURST_MS * 1000) {
+		checker->burst_start_us = now_us;
+		checker->burst_used = 0;
+	}
+	while (!TAILQ_EMPTY(&checker->queue) && checker->burst_used < CHECKER_BURST &&
+	       checker->stats.in_flight < checker->in_flight_max) {
+		checker->burst_used++;
+		check_start(TAILQ_FIRST(&checker->queue));
+	}
+	pump_arm(checker);
+	return 0;
+}
+
+/* Checks get half of the descriptors at most: the rest of the agent needs some, too. */
+static uint32_t in_flight_limit(uint32_t wanted)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur / 2 >= wanted)
+		return wanted;
+	return limit.rlim_cur >= 2 ? (uint32_t)(limit.rlim_cur / 2) : 1;
+}
+
+int checker_new(sd_event *event, uint32_t in_flight_max, struct checker **ret_checker)
+{
+	struct checker *checker = util_calloc(1, sizeof(*checker));
+	int r;
+
+	LIST_INIT(&checker->checks);
+	TAILQ_INIT(&checker->queue);
+	checker->event = sd_event_ref(event);
+	checker->in_flight_max = in_flight_limit(in_flight_max ? in_flight_max
+							       : CHECKER_IN_FLIGHT_MAX);
+	if (getrandom(&checker->random, sizeof(checker->random), GRND_NONBLOCK) < 0)
+		checker->random = util_now_ms();
+	r = sd_event_add_time(event, &checker->pump, CLOCK_MONOTONIC, 0, 1, on_pump, checker);
+	if (r >= 0)
+		r = sd_event_source_set_enabled(checker->pump, SD_EVENT_OFF);
+	if (r < 0) {
+		checker_free(checker);
+		return r;
+	}
+	*ret_checker = checker;
+	return 0;
+}
+
+void checker_free(struct checker *checker)
+{
+	if (!checker)
+		return;
+	while (!LIST_EMPTY(&checker->checks))
+		check_free(LIST_FIRST(&checker->checks));
+	sd_event_source_disable_unref(checker->pump);
+	sd_event_unref(checker->event);
+	free(checker);
+}
+
+static bool path_is_fit(const char *path)
+{
+	if (path[0] != '/')
+		return false;
+	for (; *path; path++) {
+		if ((unsigned char)*path <= ' ' || *path == 0x7f)
+			return false;
+	}
+	return true;
+}
+
+static bool target_is_valid(const struct check_target *target)
+{
+	if (!target->port || !target->interval_ms || !target->timeout_ms)
+		return false;
+	if (target->type == HEALTH_HTTP)
+		return !target->path || path_is_fit(target->path);
+	return target->type == HEALTH_TCP;
+}
+
+int checker_add(struct checker *checker, const struct check_target *target, check_callback callback,
+		void *userdata, struct check **ret_check)
+{
+	struct check *check;
+	int r;
+
+	if (!target_is_valid(target))
+		return -EINVAL;
+	check = util_calloc(1, sizeof(*check));
+	r = sd_event_add_time(checker->event, &check->timer, CLOCK_MONOTONIC, 0, TIMER_ACCURACY_US,
+			      on_timer, check);
+	if (r >= 0)
+		r = sd_event_source_set_enabled(check->timer, SD_EVENT_OFF);
+	if (r < 0) {
+		sd_event_source_disable_unref(check->timer);
+		free(check);
+		return r;
+	}
+	check->checker = checker;
+	check->callback = callback;
+	check->userdata = userdata;
+	check->address = target->address;
+	check->interval_ms = target->interval_ms;
+	check->timeout_ms = target->timeout_ms;
+	check->probe.fd = -1;
+	probe_target_init(&check->target, &target->address, target->port,
+			  target->type != HEALTH_HTTP ? NULL
+			  : target->path	      ? target->path
+						      : "/");
+	LIST_INSERT_HEAD(&checker->checks, check, all);
+	check_enqueue(check);
+	*ret_check = check;
+	return 0;
+}
+
+void check_free(struct check *check)
+{
+	if (!check)
+		return;
+	if (check->phase == CHECK_WAITING)
+		check_dequeue(check);
+	else if (check->phase == CHECK_RUNNING)
+		check_close(check);
+	LIST_REMOVE(check, all);
+	sd_event_source_disable_unref(check->timer);
+	probe_target_clear(&check->target);
+	free(check);
+}
+
+void checker_get_stats(const struct checker *checker, struct checker_stats *ret_stats)
+{
+	*ret_stats = checker->stats;
+}
