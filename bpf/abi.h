@@ -272,7 +272,7 @@ struct backend {
 	__u8 source_bits;     /* low bits of outer_src that vary by flow, 0 to 32 */
 	__u8 address[16];     /* the backend's, and the outer destination */
 	__u8 outer_src[16];
-	__u32 outer_sum;      /* IPv4: sum of the outer header's constant 16-bit words, as they lie */
+	__u32 outer_sum;      /* IPv4: sum of the outer header words known beforehand, as they lie */
 	__u32 unused;
 	char stack[STEER_NAME]; /* empty: the slot is free */
 	__u8 unused2[32];
@@ -283,6 +283,19 @@ static_assert(offsetof(struct backend, dst_mac) % 8 == 0, "one word");
 static_assert(offsetof(struct backend, src_mac) % 8 == 0, "one word");
 
 /* ---- Flow table ---- */
+
+/*
+ * Map `pending`, key: CPU: the flow that this CPU is finding a backend for, handed to balance(),
+ * which the verifier looks at on its own.
+ */
+struct pending_flow {
+	struct flow_tuple tuple;
+	__u32 bank;
+	__u16 service;
+	__u8 service_flags;
+	__u8 unused[17];
+};
+static_assert(sizeof(struct pending_flow) == 64, "one cache line");
 
 #define FLOW_CLOSING 0x01 /* a FIN or RST went by: a SYN starts anew */
 
@@ -313,6 +326,57 @@ struct traffic {
 /* Map `share_counters`: key CPU * shares + share; one share for each (service, stack). */
 struct share {
 	__u64 new_flows;
+};
+
+/* ---- Decapsulation: maps of decap.bpf.c ---- */
+
+#define DECAP_LOCAL_MAX 1024   /* addresses of this host */
+#define DECAP_SOURCES_MAX 1024 /* prefixes that may send tunnels */
+
+/* Why a packet left the decapsulator as it did. The order is that of struct decap_reasons. */
+#define DECAP_REASONS(X)                                                                           \
+	X(decapsulated, DECAPSULATED)	/* passed up without its outer header */                   \
+	X(not_tunnel, NOT_TUNNEL)	/* passed: carries no IP packet in an IP packet */         \
+	X(not_local, NOT_LOCAL)		/* passed: a tunnel to another host */                     \
+	X(unknown_source, UNKNOWN_SOURCE) /* dropped: from outside the prefixes told */            \
+	X(fragment, FRAGMENT)		/* dropped: a fragment of an outer packet */               \
+	X(malformed, MALFORMED)		/* dropped: outer or inner header inconsistent */          \
+	X(congested, CONGESTED)		/* dropped: marked on the way, and the inner cannot say so */
+
+enum decap_reason {
+#define X(name, NAME) DECAP_##NAME,
+	DECAP_REASONS(X)
+#undef X
+	DECAP_REASON_MAX
+};
+
+/* Map `decap_reasons`: key CPU, one cache line each. Packets. */
+struct decap_reasons {
+#define X(name, NAME) __u64 name;
+	DECAP_REASONS(X)
+#undef X
+	__u64 unused;
+};
+static_assert(sizeof(struct decap_reasons) == 64, "one cache line");
+
+/* Map `decap_local`: key an address of this host. */
+struct decap_address {
+	__u8 address[16] __attribute__((aligned(8)));
+};
+
+struct decap_local {
+	__u32 ifindex; /* where the agent saw it first; for people */
+};
+
+/* Map `decap_sources`: key for an LPM trie; bits count in the 128, an IPv4 /24 is 120. */
+struct decap_prefix {
+	__u32 bits;
+	__u8 address[16];
+};
+static_assert(sizeof(struct decap_prefix) == 20, "no padding");
+
+struct decap_source {
+	__u32 position; /* in the node file's list */
 };
 
 #endif

@@ -79,7 +79,7 @@ static __always_inline bool affinity_recall(struct steer_ctx *ctx)
 		return false;
 	if (!health_keeps(ctx)) {
 		ctx->moved = true;
-		STEER_NOTE(ctx, flow_moves);
+		STEER_NOTE(ctx->cpu, flow_moves);
 		return false;
 	}
 	if (e->seen != ctx->tick)
@@ -106,7 +106,7 @@ static __always_inline bool affinity_ration(const struct steer_ctx *ctx, struct 
 
 static __always_inline void affinity_remember(struct steer_ctx *ctx)
 {
-	struct reasons *r = steer_reasons(ctx);
+	struct reasons *r = steer_reasons(ctx->cpu);
 	struct flow_entry *e = ctx->entry;
 
 	if (!r || !e || ctx->about_flow)

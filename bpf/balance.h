@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Stages 2 and 4, for a packet whose flow is not known: the service's split gives the client a
+ * Stages 2 to 4, for a packet whose flow is not known: the service's split gives the client a
  * stack, the stack's ring gives the flow a backend. What is down is passed over by walking on
  * through the same table, so that the weights hold among the survivors.
  */
@@ -10,10 +10,13 @@
 #include "context.h"
 #include "health.h"
 
+/* balance() answers with a backend's slot, the share << 16 and this; else why there is none. */
+#define BALANCE_FOUND (1ULL << 32)
+
 /* The choice at `slot` or, its stack being down, at the slots that follow. */
-static __always_inline const struct choice *
-balance_stack(struct steer_ctx *ctx, const struct service *service, const struct split *split,
-	      __u32 slot)
+static __always_inline const struct choice *balance_stack(__u32 cpu, __u32 bank,
+							  const struct service *service,
+							  const struct split *split, __u32 slot)
 {
 	const struct choice *first = 0;
 
@@ -21,78 +24,99 @@ balance_stack(struct steer_ctx *ctx, const struct service *service, const struct
 		const struct choice *c =
 			&service->choice[split->choice[slot & (STEER_SPLIT_SLOTS - 1)] &
 					 (STEER_SPLIT_CHOICES - 1)];
-		__u32 key = ctx->bank * STEER_STACKS + c->stack;
+		__u32 key = bank * STEER_STACKS + c->stack;
 		const struct stack *stack = bpf_map_lookup_elem(&stacks, &key);
 
 		if (stack && stack->up)
 			return c;
 		if (i == 0) {
 			first = c;
-			STEER_NOTE(ctx, repicks);
+			STEER_NOTE(cpu, repicks);
 		}
 		slot = split_next_slot(slot);
 	}
-	STEER_NOTE(ctx, panics);
+	STEER_NOTE(cpu, panics);
 	return first;
 }
 
-/* Sets ctx->backend and ctx->slot; REASON_NO_BACKEND if nothing there could be sent to. */
-static __always_inline int balance_backend(struct steer_ctx *ctx, const struct ring *ring,
-					   __u32 at)
+/* The backend at `at` or, where that takes no new flows, at the slots that follow. */
+static __always_inline __u64 balance_backend(__u32 cpu, const struct ring *ring, __u32 at)
 {
-	const struct backend *first = 0;
-	__u32 first_slot = 0;
+	__u64 first = REASON_NO_BACKEND;
 
 	for (int i = 0; i < STEER_BACKEND_TRIES; i++) {
 		__u32 slot = ring->backend[at & (STEER_RING_SLOTS - 1)];
 		const struct backend *b = bpf_map_lookup_elem(&backends, &slot);
 
-		if (b && health_takes_new(b)) {
-			ctx->backend = b;
-			ctx->slot = slot;
-			return STEER_NEXT;
-		}
-		if (!first && b && (b->state & BACKEND_ROUTE)) {
-			first = b;
-			first_slot = slot;
-		}
+		if (b && health_takes_new(b))
+			return BALANCE_FOUND | slot;
+		if (b && first == REASON_NO_BACKEND && (b->state & BACKEND_ROUTE))
+			first = BALANCE_FOUND | slot;
 		at = ring_next_slot(at);
 	}
-	if (!first)
-		return REASON_NO_BACKEND;
-	STEER_NOTE(ctx, panics);
-	ctx->backend = first;
-	ctx->slot = first_slot;
-	return STEER_NEXT;
+	if (first != REASON_NO_BACKEND)
+		STEER_NOTE(cpu, panics);
+	return first;
 }
 
-static __always_inline int balance(struct steer_ctx *ctx)
+static __always_inline __u64 balance_pick(__u32 cpu, const struct pending_flow *flow)
 {
-	const struct hash_key *fleet = &control.fleet_key[ctx->bank & (STEER_BANKS - 1)];
-	__u64 client = hash_client_sum(fleet, &ctx->tuple);
-	__u64 flow = hash_flow_sum(fleet, &ctx->tuple, client);
-	__u32 key = ctx->bank * limits.services + ctx->service;
+	const struct hash_key *fleet = &control.fleet_key[flow->bank & (STEER_BANKS - 1)];
+	__u64 client_sum = hash_client_sum(fleet, &flow->tuple);
+	__u64 flow_sum = hash_flow_sum(fleet, &flow->tuple, client_sum);
+	__u32 key = flow->bank * limits.services + flow->service;
 	const struct service *service = bpf_map_lookup_elem(&services, &key);
 	const struct choice *choice;
 	const struct split *split;
 	const struct ring *ring;
+	__u64 found;
 
 	if (!service)
 		return REASON_TABLE;
-	key = ctx->bank * limits.splits + service->split;
+	key = flow->bank * limits.splits + service->split;
 	split = bpf_map_lookup_elem(&splits, &key);
 	if (!split)
 		return REASON_TABLE;
-	choice = balance_stack(ctx, service, split, split_slot(client));
+	choice = balance_stack(cpu, flow->bank, service, split, split_slot(client_sum));
 	if (!choice)
 		return REASON_TABLE;
-	ctx->share = choice->share;
-	key = ctx->bank * STEER_STACKS + choice->stack;
+	key = flow->bank * STEER_STACKS + choice->stack;
 	ring = bpf_map_lookup_elem(&rings, &key);
 	if (!ring)
 		return REASON_TABLE;
-	return balance_backend(ctx, ring,
-			       ring_slot(ctx->service_flags & VIP_STICKY_CLIENT ? client : flow));
+	found = balance_backend(
+		cpu, ring,
+		ring_slot(flow->service_flags & VIP_STICKY_CLIENT ? client_sum : flow_sum));
+	return found & BALANCE_FOUND ? found | (__u64)choice->share << 16 : found;
+}
+
+/* A global function: verified once, by itself, and not along every way that leads here. */
+__attribute__((noinline)) __u64 balance(__u32 cpu)
+{
+	const struct pending_flow *flow = bpf_map_lookup_elem(&pending, &cpu);
+
+	return flow ? balance_pick(cpu, flow) : REASON_TABLE;
+}
+
+/* Sets ctx->backend, ctx->slot and ctx->share, or says why not. */
+static __always_inline int balance_packet(struct steer_ctx *ctx)
+{
+	struct pending_flow *flow = bpf_map_lookup_elem(&pending, &ctx->cpu);
+	__u64 found;
+
+	if (!flow)
+		return REASON_TABLE;
+	flow->tuple = ctx->tuple;
+	flow->bank = ctx->bank;
+	flow->service = ctx->service;
+	flow->service_flags = ctx->service_flags;
+	found = balance(ctx->cpu);
+	if (!(found & BALANCE_FOUND))
+		return found == REASON_NO_BACKEND ? REASON_NO_BACKEND : REASON_TABLE;
+	ctx->slot = (__u16)found;
+	ctx->share = (__u16)(found >> 16);
+	ctx->backend = bpf_map_lookup_elem(&backends, &ctx->slot);
+	return ctx->backend ? STEER_NEXT : REASON_TABLE;
 }
 
 #endif

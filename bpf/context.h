@@ -47,16 +47,14 @@ struct steer_ctx {
 };
 
 /* This CPU's line of reasons; NULL only if the map were missized. */
-static __always_inline struct reasons *steer_reasons(const struct steer_ctx *ctx)
+static __always_inline struct reasons *steer_reasons(__u32 cpu)
 {
-	__u32 key = ctx->cpu;
-
-	return bpf_map_lookup_elem(&reasons, &key);
+	return bpf_map_lookup_elem(&reasons, &cpu);
 }
 
-#define STEER_NOTE(ctx, name)                                                                      \
+#define STEER_NOTE(cpu, name)                                                                      \
 	do {                                                                                       \
-		struct reasons *r_ = steer_reasons(ctx);                                           \
+		struct reasons *r_ = steer_reasons(cpu);                                           \
 		if (r_)                                                                            \
 			r_->name++;                                                                \
 	} while (0)

@@ -50,7 +50,9 @@ static __always_inline void forward_outer_ipv4(const struct steer_ctx *ctx, stru
 {
 	const struct backend *b = ctx->backend;
 	__be16 length = bpf_htons(ctx->length + sizeof(*ip));
-	__u32 sum = b->outer_sum + length + ((__u32)ctx->tos << 8) + (vary >> 16) + (vary & 0xffff);
+	__u8 protocol = ctx->tuple.family == 6 ? IPPROTO_IPV6 : IPPROTO_IPIP;
+	__u32 sum = b->outer_sum + length + ((__u32)(ctx->tos + protocol) << 8) + (vary >> 16) +
+		    (vary & 0xffff);
 
 	sum = (sum & 0xffff) + (sum >> 16);
 	sum = (sum & 0xffff) + (sum >> 16);
@@ -59,7 +61,7 @@ static __always_inline void forward_outer_ipv4(const struct steer_ctx *ctx, stru
 	ip->id = 0;
 	ip->frag_off = bpf_htons(0x4000); /* do not fragment: the id may then be 0 (RFC 6864) */
 	ip->ttl = OUTER_TTL;
-	ip->protocol = ctx->tuple.family == 6 ? IPPROTO_IPV6 : IPPROTO_IPIP;
+	ip->protocol = protocol;
 	ip->check = ~sum;
 	ip->saddr = *(const __be32 *)(b->outer_src + 12) | vary;
 	ip->daddr = *(const __be32 *)(b->address + 12);
@@ -77,6 +79,23 @@ static __always_inline void forward_outer_ipv6(const struct steer_ctx *ctx, stru
 	__builtin_memcpy(&ip->saddr, b->outer_src, 16);
 	__builtin_memcpy(&ip->daddr, b->address, 16);
 	ip->saddr.s6_addr32[3] |= vary;
+}
+
+/* tags: the 8 bytes that followed the MACs, which hold all VLAN tags but a part of the second. */
+static __always_inline void forward_ethertype(struct steer_ctx *ctx, __u32 l3, __u64 tags,
+					      __be16 type)
+{
+	__be16 *at = ctx->data + 2 * ETH_ALEN;
+
+	if (l3 == sizeof(struct ethhdr)) {
+		at[0] = type;
+		return;
+	}
+	*(__u64 *)at = tags;
+	if (l3 == sizeof(struct ethhdr) + 4)
+		at[2] = type;
+	else
+		at[4] = type;
 }
 
 /* The outer header copies the inner TOS whole, so that ECN survives (RFC 6040, normal mode). */
@@ -99,13 +118,13 @@ static __always_inline int forward_ipip(struct steer_ctx *ctx)
 		return REASON_NO_HEADROOM;
 	ctx->data = (void *)(long)ctx->xdp->data;
 	ctx->end = (void *)(long)ctx->xdp->data_end;
+	asm volatile("" : "+r"(l3)); /* the bound must follow the call, for the verifier */
+	l3 &= 31;
 	outer = ctx->data + l3;
-	if (outer + sizeof(struct ipv6hdr) > ctx->end || ctx->data + 20 > ctx->end)
+	if (outer + sizeof(struct ipv6hdr) > ctx->end || ctx->data + 22 > ctx->end)
 		return REASON_TABLE;
 	forward_macs(ctx->data, b);
-	if (l3 != sizeof(struct ethhdr))
-		*(__u64 *)(ctx->data + 12) = tags;
-	*(__be16 *)(outer - 2) = v6 ? bpf_htons(ETH_P_IPV6) : bpf_htons(ETH_P_IP);
+	forward_ethertype(ctx, l3, tags, v6 ? bpf_htons(ETH_P_IPV6) : bpf_htons(ETH_P_IP));
 	if (v6)
 		forward_outer_ipv6(ctx, outer, vary);
 	else

@@ -45,6 +45,9 @@ struct vip_table vips[STEER_BANKS];
  */
 STEER_ARRAY(flows, struct flow_bucket, 1);
 
+/* Key: CPU. Writer and reader: packets on that CPU. 64 bytes a CPU. */
+STEER_ARRAY(pending, struct pending_flow, 1);
+
 /* Key: bank * limits.services + service. Writer: agent, idle bank only. Reader: new flows. 832 KiB. */
 STEER_ARRAY(services, struct service, 1);
 

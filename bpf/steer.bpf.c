@@ -17,7 +17,7 @@ static __always_inline int steer_packet(struct steer_ctx *ctx)
 	if (reason != STEER_NEXT)
 		return reason;
 	if (!affinity_recall(ctx)) {
-		reason = balance(ctx);
+		reason = balance_packet(ctx);
 		if (reason != STEER_NEXT)
 			return reason;
 		affinity_remember(ctx);

@@ -22,9 +22,9 @@
 struct datapath {
 	struct steer_bpf *skeleton;
 	struct datapath_view view;
-	char *pin_dir;		       /* NULL: nothing is pinned */
-	int lock_fd;		       /* pin_dir, locked while this agent owns it */
-	int link_fds[INTERFACES_MAX];  /* only without pin_dir */
+	char *pin_dir; /* NULL: nothing is pinned */
+	int lock_fd; /* pin_dir, locked while this agent owns it */
+	int link_fds[INTERFACES_MAX]; /* only without pin_dir */
 	size_t links_n;
 };
 
@@ -58,7 +58,7 @@ struct map_plan {
 	void **memory;
 };
 
-#define MAPS 11
+#define MAPS 12
 
 static void plan_maps(struct datapath *d, struct map_plan plan[MAPS])
 {
@@ -79,6 +79,7 @@ static void plan_maps(struct datapath *d, struct map_plan plan[MAPS])
 		 (void **)&v->service_counters},
 		{"share_counters", s->maps.share_counters, v->cpus * v->share_slots,
 		 (void **)&v->share_counters},
+		{"pending", s->maps.pending, v->cpus, NULL},
 		{"reasons", s->maps.reasons, v->cpus, (void **)&v->reasons},
 	};
 

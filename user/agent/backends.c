@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "agent/backends.h"
+
+#include <errno.h>
+
+#include "agent/checker.h"
+#include "agent/nexthop.h"
+#include "common/log.h"
+#include "common/util.h"
+
+struct backend_entry {
+	struct backends *owner;
+	bool live;
+	char stack[STEER_NAME];
+	struct address address;
+	bool local;
+	struct health_state health;
+	struct check_target target; /* of the running check; path is owned here */
+	char *path;
+	struct check *check;	    /* NULL: none */
+	struct nexthop_watch *watch; /* NULL: none */
+	char next_hop[IF_NAMESIZE + 20];
+};
+
+struct backends {
+	const struct datapath_view *view;
+	const struct node_config *config;
+	struct events *events;
+	backends_changed changed;
+	void *userdata;
+	struct nexthop_table *nexthops;
+	struct checker *checker;
+	struct backend_entry *entries; /* by slot */
+};
+
+int backends_new(sd_event *loop, const struct datapath_view *view, const struct node_config *config,
+		 struct events *events, backends_changed changed, void *userdata,
+		 struct backends **ret)
+{
+	struct backends *b = util_calloc(1, sizeof(*b));
+	int err;
+
+	*b = (struct backends){.view = view,
+			       .config = config,
+			       .events = events,
+			       .changed = changed,
+			       .userdata = userdata};
+	b->entries = util_calloc(view->backend_slots, sizeof(*b->entries));
+	for (uint32_t i = 0; i < view->backend_slots; i++)
+		b->entries[i].owner = b;
+	err = nexthop_new(loop, &b->nexthops);
+	if (err)
+		log_errno(err, "cannot follow the kernel's routes and neighbours");
+	else
+		err = checker_new(loop, 0, &b->checker);
+	if (err) {
+		backends_free(b);
+		return err;
+	}
+	*ret = b;
+	return 0;
+}
+
+static void stop_following(struct backend_entry *entry)
+{
+	check_free(entry->check);
+	entry->check = NULL;
+	nexthop_unwatch(entry->watch);
+	entry->watch = NULL;
+	free(entry->path);
+	entry->path = NULL;
+	entry->live = false;
+}
+
+void backends_free(struct backends *b)
+{
+	if (!b)
+		return;
+	for (uint32_t i = 0; i < b->view->backend_slots; i++)
+		stop_following(&b->entries[i]);
+	checker_free(b->checker);
+	nexthop_free(b->nexthops);
+	free(b->entries);
+	free(b);
+}
+
+static uint32_t slot_of(const struct backend_entry *entry)
+{
+	return (uint32_t)(entry - entry->owner->entries);
+}
+
+static struct backend *map_entry(const struct backend_entry *entry)
+{
+	return &entry->owner->view->backends[slot_of(entry)];
+}
+
+static const char *entry_text(const struct backend_entry *entry, char text[ADDRESS_TEXT_MAX])
+{
+	return address_text(&entry->address, text);
+}
+
+/* What an input to the health state changed becomes the map's byte, an event and a call. */
+static void publish(struct backend_entry *entry, unsigned int changed)
+{
+	struct backends *b = entry->owner;
+	char address[ADDRESS_TEXT_MAX];
+	bool up = entry->health.bits & BACKEND_NEW;
+
+	__atomic_store_n(&map_entry(entry)->state, entry->health.bits, __ATOMIC_RELEASE);
+	if (!changed)
+		return;
+	if (entry->health.reason[0])
+		events_add(b->events, EVENT_BACKEND, NULL, entry->stack, entry_text(entry, address),
+			   "%s: %s", up ? "takes new flows" : "takes no new flows",
+			   entry->health.reason);
+	else
+		events_add(b->events, EVENT_BACKEND, NULL, entry->stack, entry_text(entry, address),
+			   "takes new flows");
+	if (changed & HEALTH_CHANGED_BITS)
+		b->changed(b->userdata, entry->stack);
+}
+
+static void store_mac(uint8_t in_map[6], const uint8_t mac[6], uint16_t rest)
+{
+	uint64_t word = 0;
+
+	memcpy(&word, mac, 6);
+	memcpy((uint8_t *)&word + 6, &rest, 2);
+	__atomic_store_n((uint64_t *)(void *)in_map, word, __ATOMIC_RELAXED);
+}
+
+/* Sum of the outer IPv4 header's words that do not vary by packet, as they lie in memory. */
+static uint32_t outer_sum(const struct backend *backend)
+{
+	uint8_t all[14] = {0x45, 0, 0x40, 0, 64, 0};
+	uint32_t sum = 0;
+
+	memcpy(all + 6, backend->outer_src + 12, 4);
+	memcpy(all + 10, backend->address + 12, 4);
+	for (size_t i = 0; i < sizeof(all); i += 2) {
+		uint16_t word;
+
+		memcpy(&word, all + i, 2);
+		sum += word;
+	}
+	return sum;
+}
+
+/* The outer source: the node file's, else the address that the kernel would send from. */
+static void fill_source(const struct backend_entry *entry, const struct nexthop *hop)
+{
+	const struct node_config *config = entry->owner->config;
+	bool v4 = address_is_ipv4(&entry->address);
+	const struct node_source *source = v4 ? &config->tunnel_source : &config->tunnel_source6;
+	struct backend *backend = map_entry(entry);
+
+	memcpy(backend->outer_src, source->set ? source->address.bytes : hop->source.bytes,
+	       sizeof(backend->outer_src));
+	backend->source_bits = source->set ? source->host_bits : 0;
+	backend->outer_family = v4 ? 4 : 6;
+	__atomic_store_n(&backend->outer_sum, v4 ? outer_sum(backend) : 0, __ATOMIC_RELAXED);
+}
+
+static void on_nexthop(void *userdata, const struct nexthop *hop)
+{
+	struct backend_entry *entry = userdata;
+	struct backend *backend = map_entry(entry);
+	uint16_t rest;
+
+	if (hop->resolved) {
+		fill_source(entry, hop);
+		store_mac(backend->dst_mac, hop->dst_mac, hop->mtu);
+		memcpy(&rest, backend->src_mac + 6, 2);
+		store_mac(backend->src_mac, hop->src_mac, rest);
+		__atomic_store_n(&backend->ifindex, hop->ifindex, __ATOMIC_RELAXED);
+		snprintf(entry->next_hop, sizeof(entry->next_hop),
+			 "%s %02x:%02x:%02x:%02x:%02x:%02x", hop->ifname, hop->dst_mac[0],
+			 hop->dst_mac[1], hop->dst_mac[2], hop->dst_mac[3], hop->dst_mac[4],
+			 hop->dst_mac[5]);
+	} else {
+		entry->next_hop[0] = '\0';
+	}
+	publish(entry,
+		health_state_route(&entry->health, hop->resolved, hop->reason, util_now_ms()));
+}
+
+static void on_check(void *userdata, bool ok, const char *detail)
+{
+	struct backend_entry *entry = userdata;
+
+	publish(entry, health_state_check(&entry->health, ok, detail, util_now_ms()));
+}
+
+static void zero_counters(const struct datapath_view *view, uint32_t slot)
+{
+	for (uint32_t cpu = 0; cpu < view->cpus; cpu++)
+		view->backend_counters[cpu * view->backend_slots + slot] = (struct traffic){};
+}
+
+void backends_claim(struct backends *b, uint32_t slot, const struct route_stack *stack,
+		    const struct address *address, int64_t twin)
+{
+	struct backend_entry *entry = &b->entries[slot];
+	struct backend *backend = map_entry(entry);
+	uint16_t generation = backend->generation;
+
+	zero_counters(b->view, slot);
+	*backend = (struct backend){.generation = (uint16_t)(generation + 1),
+				    .forward = (uint8_t)stack->forward};
+	memcpy(backend->address, address->bytes, sizeof(backend->address));
+	snprintf(backend->stack, sizeof(backend->stack), "%s", stack->name);
+	health_state_init(&entry->health, stack->health.type != HEALTH_NONE, stack->health.fall,
+			  stack->health.rise, util_now_ms());
+	if (twin >= 0 && b->entries[twin].health.verdict == HEALTH_VERDICT_UP)
+		health_state_check(&entry->health, true, "", util_now_ms());
+}
+
+void backends_adopt(struct backends *b, uint32_t slot)
+{
+	struct backend_entry *entry = &b->entries[slot];
+	bool up = map_entry(entry)->state & BACKEND_NEW;
+
+	health_state_init(&entry->health, true, 1, 1, util_now_ms());
+	if (up)
+		health_state_presume_up(&entry->health);
+}
+
+static bool same_check(const struct backend_entry *entry, const struct health_spec *spec)
+{
+	if (!entry->check || spec->type == HEALTH_NONE)
+		return !entry->check && spec->type == HEALTH_NONE;
+	return entry->target.type == spec->type && entry->target.port == spec->port &&
+	       entry->target.interval_ms == spec->interval_ms &&
+	       entry->target.timeout_ms == spec->timeout_ms &&
+	       !strcmp(entry->path ? entry->path : "", spec->path ? spec->path : "");
+}
+
+static void start_check(struct backend_entry *entry, const struct health_spec *spec)
+{
+	check_free(entry->check);
+	entry->check = NULL;
+	free(entry->path);
+	entry->path = spec->path ? util_strdup(spec->path) : NULL;
+	entry->target = (struct check_target){.address = entry->address,
+					      .port = spec->port,
+					      .type = spec->type,
+					      .path = entry->path,
+					      .interval_ms = spec->interval_ms,
+					      .timeout_ms = spec->timeout_ms};
+	if (spec->type != HEALTH_NONE &&
+	    checker_add(entry->owner->checker, &entry->target, on_check, entry, &entry->check))
+		log_error("stack %s: its health check cannot be started", entry->stack);
+}
+
+static void start_watch(struct backend_entry *entry)
+{
+	int err;
+
+	if (entry->local) {
+		publish(entry, health_state_route(&entry->health, true, "", util_now_ms()));
+		return;
+	}
+	err = nexthop_watch(entry->owner->nexthops, &entry->address, on_nexthop, entry,
+			    &entry->watch);
+	if (err)
+		publish(entry, health_state_route(&entry->health, false, strerror(-err),
+						  util_now_ms()));
+}
+
+void backends_follow(struct backends *b, uint32_t slot, const struct route_stack *stack,
+		     const struct address *address, enum health_override override)
+{
+	struct backend_entry *entry = &b->entries[slot];
+	const struct health_spec *spec = &stack->health;
+	uint64_t now = util_now_ms();
+	unsigned int changed;
+
+	snprintf(entry->stack, sizeof(entry->stack), "%s", stack->name);
+	entry->address = *address;
+	entry->local = stack->forward == FORWARD_AS_LOCAL;
+	changed = health_state_configure(&entry->health, spec->type != HEALTH_NONE, spec->fall,
+					 spec->rise, now);
+	changed |= health_state_override(&entry->health, override, now);
+	publish(entry, changed);
+	if (!same_check(entry, spec))
+		start_check(entry, spec);
+	if (!entry->live) {
+		entry->live = true;
+		start_watch(entry);
+	}
+}
+
+void backends_drop(struct backends *b, uint32_t slot)
+{
+	struct backend_entry *entry = &b->entries[slot];
+	struct backend *backend = map_entry(entry);
+
+	stop_following(entry);
+	entry->next_hop[0] = '\0';
+	__atomic_store_n(&backend->state, 0, __ATOMIC_RELEASE);
+	__atomic_store_n(&backend->generation, (uint16_t)(backend->generation + 1),
+			 __ATOMIC_RELEASE);
+	health_state_route(&entry->health, false, "not in the live routes", util_now_ms());
+}
+
+void backends_release(struct backends *b, uint32_t slot)
+{
+	struct backend *backend = map_entry(&b->entries[slot]);
+
+	*backend = (struct backend){.generation = (uint16_t)(backend->generation + 1)};
+}
+
+void backends_override(struct backends *b, uint32_t slot, enum health_override override)
+{
+	struct backend_entry *entry = &b->entries[slot];
+
+	publish(entry, health_state_override(&entry->health, override, util_now_ms()));
+}
+
+void backends_look(const struct backends *b, uint32_t slot, struct backend_view *ret)
+{
+	const struct backend_entry *entry = &b->entries[slot];
+	const struct datapath_view *view = b->view;
+
+	*ret = (struct backend_view){.takes_new = entry->health.bits & BACKEND_NEW,
+				     .reason = entry->health.reason,
+				     .since_ms = entry->health.since_ms,
+				     .override = entry->health.override,
+				     .next_hop = entry->next_hop};
+	for (uint32_t cpu = 0; cpu < view->cpus; cpu++) {
+		const struct traffic *t = &view->backend_counters[cpu * view->backend_slots + slot];
+
+		ret->packets += __atomic_load_n(&t->packets, __ATOMIC_RELAXED);
+		ret->bytes += __atomic_load_n(&t->bytes, __ATOMIC_RELAXED);
+	}
+}
+
+bool backends_settled(const struct backends *b)
+{
+	for (uint32_t i = 0; i < b->view->backend_slots; i++) {
+		const struct backend_entry *entry = &b->entries[i];
+
+		if (entry->live && entry->health.checked &&
+		    entry->health.verdict == HEALTH_VERDICT_NONE)
+			return false;
+	}
+	return true;
+}

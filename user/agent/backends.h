@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The backends of the live routes while they live: each is health-checked, its next hop is
+ * followed, and its struct backend in the map says at any moment what packets may do. Packets see
+ * a change with one store; the caller is told afterwards, to bring rings and splits in step.
+ */
+#ifndef STEER_BACKENDS_H
+#define STEER_BACKENDS_H
+
+#include <systemd/sd-event.h>
+
+#include "agent/datapath.h"
+#include "agent/events.h"
+#include "agent/health_state.h"
+#include "agent/node_config.h"
+#include "agent/slots.h"
+#include "common/routes.h"
+
+struct backends;
+
+/* What a backend's new state means for others: its stack's rings, at least. */
+typedef void (*backends_changed)(void *userdata, const char *stack);
+
+int backends_new(sd_event *loop, const struct datapath_view *view, const struct node_config *config,
+		 struct events *events, backends_changed changed, void *userdata,
+		 struct backends **ret);
+void backends_free(struct backends *backends); /* the maps keep what they say; accepts NULL */
+
+/*
+ * A slot gets a new owner: fills the map's entry, not to be sent to yet, and starts a generation.
+ * twin: a live slot of the same stack and address under another forwarding mode, whose health the
+ * new one takes on, or -1.
+ */
+void backends_claim(struct backends *backends, uint32_t slot, const struct route_stack *stack,
+		    const struct address *address, int64_t twin);
+
+/* After a restart: the slot goes on as the map says it was. */
+void backends_adopt(struct backends *backends, uint32_t slot);
+
+/* The live routes have it: checks and next hop are followed, by the stack's settings. */
+void backends_follow(struct backends *backends, uint32_t slot, const struct route_stack *stack,
+		     const struct address *address, enum health_override override);
+
+/* The live routes have it no more: no packets, and its flows are forgotten at once. */
+void backends_drop(struct backends *backends, uint32_t slot);
+
+/* No bank has it: the map's entry becomes free. */
+void backends_release(struct backends *backends, uint32_t slot);
+
+void backends_override(struct backends *backends, uint32_t slot, enum health_override override);
+
+struct backend_view {
+	bool takes_new;
+	const char *reason;   /* why not, or why it is forced up; "" otherwise */
+	uint64_t since_ms;    /* util_now_ms() of the last change */
+	enum health_override override;
+	const char *next_hop; /* "eth0 02:00:00:00:00:01"; "" : not resolved */
+	uint64_t packets;
+	uint64_t bytes;
+};
+/* Strings are valid until the loop goes on. */
+void backends_look(const struct backends *backends, uint32_t slot, struct backend_view *ret);
+
+/* True once every followed backend has a first verdict, so that readiness means something. */
+bool backends_settled(const struct backends *backends);
+
+#endif
