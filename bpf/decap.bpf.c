@@ -27,9 +27,9 @@
 struct decap_ctx {
 	struct xdp_md *xdp;
 	void *data, *end;
-	__u32 l3; /* offset of the outer header, bytes: 14, 18 or 22 */
-	__u32 outer; /* its size, bytes */
-	__u32 room; /* bytes that the outer packet has for the inner */
+	__u64 l3; /* offset of the outer header, bytes: 14, 18 or 22 */
+	__u64 outer; /* its size, bytes */
+	__u64 room; /* bytes that the outer packet has for the inner */
 	__u8 inner; /* IPPROTO_IPIP or IPPROTO_IPV6 */
 	__u8 ecn; /* the outer header's */
 	struct decap_address source, destination;
