@@ -13,10 +13,16 @@
 #include <stdio.h>
 #include <systemd/sd-event.h>
 
-#define HTTP_CONNECTIONS_MAX 64
-#define HTTP_IDLE_S	     15 /* without a byte moving */
-#define HTTP_ANSWER_MS	     30000 /* from request to the answer's last byte */
-#define HTTP_PAGES_BYTES_MAX (64u << 20) /* over all answers being sent */
+/* What clients may hold. */
+struct http_limits {
+	unsigned int connections; /* at once; others wait in the socket's queue */
+	unsigned int idle_s; /* without a byte moving */
+	unsigned int answer_ms; /* for a request to come in, and for its answer to go out */
+	size_t bytes; /* of pages, over all answers being sent */
+};
+
+/* 64 connections, 15 s, 30 s, 64 MiB */
+extern const struct http_limits http_default_limits;
 
 struct http;
 
@@ -32,10 +38,11 @@ struct http_page {
 
 /*
  * Listens at the endpoint (port 0: any, see http_port()) and serves these pages to GET and HEAD;
- * 405 for other methods, 404 for other paths. 0 or -errno, logged.
+ * 405 for other methods, 404 for other paths. limits NULL: http_default_limits. 0 or -errno,
+ * logged.
  */
 int http_new(sd_event *loop, const struct node_endpoint *endpoint, const struct http_page *pages,
-	     size_t n, struct http **ret);
+	     size_t n, const struct http_limits *limits, struct http **ret);
 void http_free(struct http *http); /* closes all connections; accepts NULL */
 
 uint16_t http_port(const struct http *http); /* host order */
