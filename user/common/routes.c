@@ -103,6 +103,7 @@ struct routes *routes_copy(const struct routes *routes)
 	struct routes *copy = util_calloc(1, sizeof(*copy));
 
 	copy->fleet_key = copy_text(routes->fleet_key);
+	copy->sorted = routes->sorted;
 	copy->stacks = copy_items(routes->stacks, routes->stacks_n, sizeof(*routes->stacks));
 	copy->stacks_n = routes->stacks_n;
 	for (size_t i = 0; i < routes->stacks_n; i++)
@@ -179,6 +180,7 @@ void routes_sort(struct routes *routes)
 		sort(service->ports, service->ports_n, sizeof(*service->ports), compare_ports);
 		sort(service->split, service->split_n, sizeof(*service->split), compare_splits);
 	}
+	routes->sorted = true;
 }
 
 /* NULL and "" are the same text. */
@@ -256,20 +258,34 @@ bool routes_equal(const struct routes *a, const struct routes *b)
 	return true;
 }
 
+static void *find_sorted(const void *key, void *items, size_t n, size_t size,
+			 int (*compare)(const void *, const void *))
+{
+	return n ? bsearch(key, items, n, size, compare) : NULL;
+}
+
 struct route_stack *routes_find_stack(const struct routes *routes, const char *name)
 {
-	for (size_t i = 0; i < routes->stacks_n; i++) {
+	const struct route_stack key = {.name = (char *)name};
+
+	if (routes->sorted)
+		return find_sorted(&key, routes->stacks, routes->stacks_n, sizeof(key),
+				   compare_stacks);
+	for (size_t i = 0; i < routes->stacks_n; i++)
 		if (strcmp(routes->stacks[i].name, name) == 0)
 			return &routes->stacks[i];
-	}
 	return NULL;
 }
 
 struct route_service *routes_find_service(const struct routes *routes, const char *name)
 {
-	for (size_t i = 0; i < routes->services_n; i++) {
+	const struct route_service key = {.name = (char *)name};
+
+	if (routes->sorted)
+		return find_sorted(&key, routes->services, routes->services_n, sizeof(key),
+				   compare_services);
+	for (size_t i = 0; i < routes->services_n; i++)
 		if (strcmp(routes->services[i].name, name) == 0)
 			return &routes->services[i];
-	}
 	return NULL;
 }

@@ -117,6 +117,7 @@ struct routes {
 	size_t stacks_n;
 	struct route_service *services;
 	size_t services_n;
+	bool sorted; /* by routes_sort(); whoever adds, renames or moves items clears it */
 };
 
 /* One thing wrong with a document. */
@@ -157,7 +158,7 @@ struct routes *routes_copy(const struct routes *routes);	/* NULL: no memory */
 void routes_sort(struct routes *routes);
 bool routes_equal(const struct routes *a, const struct routes *b); /* both sorted; lines ignored */
 
-/* NULL where the name is not there. */
+/* NULL where the name is not there. Quick where the routes are sorted. */
 struct route_stack *routes_find_stack(const struct routes *routes, const char *name);
 struct route_service *routes_find_service(const struct routes *routes, const char *name);
 
