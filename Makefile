@@ -137,6 +137,16 @@ test: check-deps
 	$(MAKE) all
 	BUILD=$(BUILD) tests/run.sh
 
+# ---- old kernels ----
+
+KERNELS ?= 5.10 6.1 6.12
+
+$(BUILD)/vmtest/verify: $(BUILD)/vmtest/verify.o
+	$(CC) $(SANFLAGS) $< -lbpf -o $@
+
+vmtest: all $(BUILD)/vmtest/verify
+	vmtest/run.py $(BUILD) $(KERNELS)
+
 clean:
 	rm -rf build build-san
 
