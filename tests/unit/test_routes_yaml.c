@@ -303,6 +303,10 @@ static const struct refusal {
 	{"stacks:\n  blue: {}\n  green: {}\n  blue: {}\n",
 	 "routes.yaml:4: key 'blue' is given twice, first on line 2; keep one of them\n"},
 	{"stacks: &all {}\n", "routes.yaml:1: anchors (&name) are not supported; remove it\n"},
+	{"stacks: &all []\n", "routes.yaml:1: anchors (&name) are not supported; remove it\n"},
+	{"fleet_key: &all k\n", "routes.yaml:1: anchors (&name) are not supported; remove it\n"},
+	{"stacks: !!seq []\n", "routes.yaml:1: tags (!name) are not supported; remove it\n"},
+	{"fleet_key: !!str k\n", "routes.yaml:1: tags (!name) are not supported; remove it\n"},
 	{"stacks:\n  *all\n", "routes.yaml:2: aliases (*name) are not supported; write the value "
 			      "out\n"},
 	{"stacks: !!map {}\n", "routes.yaml:1: tags (!name) are not supported; remove it\n"},

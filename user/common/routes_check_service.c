@@ -157,18 +157,23 @@ static void check_split_duplicates(struct rules_state *state, const struct route
 	}
 }
 
+static void suggest_stack(const struct rules_state *state, const char *name, char *suggestion)
+{
+	CLEANUP_FREE const char **names = util_calloc(state->stacks.n, sizeof(*names));
+
+	for (size_t i = 0; i < state->stacks.n; i++)
+		names[i] = ((const struct route_stack *)state->stacks.items[i])->name;
+	text_suggest(name, names, state->stacks.n, suggestion);
+}
+
 static void refuse_unknown_stack(struct rules_state *state, const struct route_service *service,
 				 const struct route_split *entry)
 {
-	CLEANUP_FREE const char **names = util_calloc(state->stacks.n, sizeof(*names));
 	char suggestion[TEXT_SUGGESTION_MAX] = "", what[320];
 
 	/* Nobody sees what is not kept, and thousands of suggestions take time. */
-	if (state->problems->n < PROBLEMS_MAX) {
-		for (size_t i = 0; i < state->stacks.n; i++)
-			names[i] = ((const struct route_stack *)state->stacks.items[i])->name;
-		text_suggest(entry->stack, names, state->stacks.n, suggestion);
-	}
+	if (state->problems->n < PROBLEMS_MAX)
+		suggest_stack(state, entry->stack, suggestion);
 	snprintf(what, sizeof(what),
 		 "split of service '%.64s' names stack '%.64s', which is not defined%s",
 		 service->name, entry->stack, suggestion);
