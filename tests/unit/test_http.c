@@ -50,7 +50,7 @@ static int big_page(void *userdata, FILE *out)
 
 static const struct http_limits limits = {
 	.connections = 4,
-	.idle_s = 5,
+	.idle_s = 60,
 	.answer_ms = 1500,
 	.bytes = BIG + BIG / 2,
 };
