@@ -364,6 +364,18 @@ static void stacks_and_services_are_found_by_name(void **state)
 	assert_null(routes_find_service(routes, "green"));
 }
 
+static void sorted_routes_are_searched_alike(void **state)
+{
+	CLEANUP_ROUTES struct routes *routes = parse(in_another_order);
+
+	(void)state;
+	routes_sort(routes);
+	assert_string_equal(routes_find_stack(routes, "blue")->name, "blue");
+	assert_string_equal(routes_find_service(routes, "store")->name, "store");
+	assert_null(routes_find_stack(routes, "shop"));
+	assert_null(routes_find_service(routes, "green"));
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -382,6 +394,7 @@ int main(void)
 		cmocka_unit_test(a_copy_is_equal_and_independent),
 		cmocka_unit_test(every_field_makes_a_difference),
 		cmocka_unit_test(stacks_and_services_are_found_by_name),
+		cmocka_unit_test(sorted_routes_are_searched_alike),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
