@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The table that turns a flow's hash into one of a stack's backends. */
+#ifndef STEER_RING_H
+#define STEER_RING_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "abi.h"
+#include "common/routes.h"
+
+struct ring_member {
+	struct address address;
+	uint32_t weight; /* 0: no slot */
+	uint16_t slot; /* the backend's slot on this host: what the ring holds */
+};
+
+/*
+ * Maglev hashing (Eisenbud et al., "Maglev: a fast and reliable software network load balancer",
+ * NSDI 2016, section 3.4) with a table of 2^14 and odd skips. Which member owns a slot follows
+ * from the set of (address, weight) alone: the order of the list and member.slot change nothing,
+ * so that every host with the same routes sends a flow to the same address.
+ *
+ * A member's slots are its exact share by weight, rounded down or up (apportion.h says what
+ * becomes of shares under one slot).
+ *
+ * -ENOENT: no member with a weight; -E2BIG: more of those than slots; -EINVAL: an address twice.
+ */
+int ring_build(const struct ring_member *members, size_t n, struct ring *ret);
+
+/*
+ * `base` with every slot whose backend takes no new flows replaced by the first that does, going
+ * along ring_next_slot() from that slot: where the kernel, which tries only the first few steps,
+ * would end. Without any that does, `base` as it is. takes_new() is asked about a backend once or
+ * oftener and must answer alike throughout.
+ *
+ * Packets may read `live` meanwhile: a slot is written only if it changes, by one 16-bit store.
+ */
+void ring_overlay(const struct ring *base, bool (*takes_new)(uint16_t backend, void *userdata),
+		  void *userdata, struct ring *live);
+
+#endif

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The table that turns a client's hash into one of a service's stacks. */
+#ifndef STEER_SPLIT_H
+#define STEER_SPLIT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "abi.h"
+
+struct split_member {
+	const char *name; /* of the stack */
+	uint32_t weight; /* 0: no slot */
+};
+
+/*
+ * Gives each slot the index of one of `members`, which stand sorted by name (strcmp), each name
+ * once. Quotas as apportion.h: exact to the slot.
+ *
+ * The table follows from the names and quotas alone, with no memory of an earlier table, so that
+ * every host agrees. Each (name, slot) has a fixed cost, the logarithm of an exponential variate
+ * drawn from their hash, and the table is the one with the least total cost among those that meet
+ * the quotas: weighted rendezvous hashing with prices such that the counts come out exact
+ * (semi-discrete optimal transport, found by successive shortest paths over the stacks).
+ *
+ * What a change of weights moves:
+ * - Two stacks before and after: the difference of the quotas exactly, and nested: the clients in
+ *   green at 5 % are among those in green at 20 %.
+ * - Three or more: nearly the difference. More than that cannot be had from a table without
+ *   memory: for the share of a to be taken wholly from b, or wholly from c, as the change demands,
+ *   a's slots at 20 % would have to contain those at 5 % whoever held the rest, and so for each
+ *   stack; but the first slots of a and of b, both at 60 % against c alone, overlap, and one of
+ *   them must then give way. MEASURED
+ *
+ * -ENOENT: no member with a weight; -E2BIG: more members than STEER_SPLIT_CHOICES; -EINVAL: not
+ * sorted, or a name twice.
+ */
+int split_build(const struct split_member *members, size_t n, struct split *ret);
+
+/*
+ * `base` with every slot whose stack is not in the mask (bit: index) replaced by the first that
+ * is, going along split_next_slot() from that slot: where the kernel, which tries only the first
+ * few steps, would end. Without any in the mask, `base` as it is.
+ *
+ * Packets may read `live` meanwhile: a slot is written only if it changes, by one store.
+ */
+void split_overlay(const struct split *base, unsigned int eligible_mask, struct split *live);
+
+/*
+ * The share of slots, 0 to 1, whose stack has another name in `b` than in `a`. names_x[i] is what
+ * value i of x stands for.
+ */
+double split_moved_share(const struct split *a, const char *const *names_a, const struct split *b,
+			 const char *const *names_b);
+
+/* Slots by value. */
+void split_count(const struct split *split, unsigned int ret_counts[STEER_SPLIT_CHOICES]);
+
+#endif
