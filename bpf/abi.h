@@ -297,13 +297,15 @@ struct pending_flow {
 };
 static_assert(sizeof(struct pending_flow) == 64, "one cache line");
 
-#define FLOW_CLOSING 0x01 /* a FIN or RST went by: a SYN starts anew */
+#define FLOW_CLOSING 0x01	  /* a FIN or RST went by: a SYN starts anew */
+#define FLOW_TICK_SHIFT 8	  /* jiffies to ticks: 0.26 to 2.6 s by CONFIG_HZ */
+#define FLOW_UDP_IDLE_TICKS 60	  /* a UDP flow silent for longer is a new one */
 
 struct flow_entry {
 	__u64 tag;	  /* 64-bit keyed fingerprint; 0: free */
 	__u16 backend;
 	__u16 generation; /* of that backend slot */
-	__u16 seen;	  /* tick of the last packet: jiffies / 256, about a second */
+	__u16 seen;	  /* tick of the last packet */
 	__u8 flags;
 	__u8 unused;
 };

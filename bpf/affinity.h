@@ -10,9 +10,6 @@
 #include "context.h"
 #include "health.h"
 
-#define TICK_SHIFT 8	      /* jiffies to ticks: 0.26 to 2.6 s by CONFIG_HZ */
-#define UDP_IDLE_TICKS 60     /* a UDP flow silent for longer is a new one */
-
 static __always_inline __u64 affinity_fingerprint(const struct flow_tuple *t)
 {
 	const struct hash_key *key = &control.node_key;
@@ -26,7 +23,7 @@ static __always_inline bool affinity_starts_anew(const struct steer_ctx *ctx,
 	if (ctx->about_flow)
 		return false;
 	if (ctx->tuple.protocol == IPPROTO_UDP)
-		return (__u16)(ctx->tick - e->seen) > UDP_IDLE_TICKS;
+		return (__u16)(ctx->tick - e->seen) > FLOW_UDP_IDLE_TICKS;
 	return (ctx->tcp_flags & TCP_SYN) && (e->flags & FLOW_CLOSING);
 }
 
@@ -66,7 +63,7 @@ static __always_inline bool affinity_recall(struct steer_ctx *ctx)
 	struct flow_entry *e;
 
 	ctx->cpu = bpf_get_smp_processor_id();
-	ctx->tick = bpf_jiffies64() >> TICK_SHIFT;
+	ctx->tick = bpf_jiffies64() >> FLOW_TICK_SHIFT;
 	ctx->fingerprint = affinity_fingerprint(&ctx->tuple);
 	e = affinity_find(ctx);
 	if (!e)

@@ -17,8 +17,9 @@ struct backend_entry {
 	struct health_state health;
 	struct check_target target; /* of the running check; path is owned here */
 	char *path;
-	struct check *check;	    /* NULL: none */
+	struct check *check; /* NULL: none */
 	struct nexthop_watch *watch; /* NULL: none */
+	bool hop_answered; /* the watch has spoken */
 	char next_hop[IF_NAMESIZE + 20];
 };
 
@@ -67,6 +68,7 @@ static void stop_following(struct backend_entry *entry)
 	entry->check = NULL;
 	nexthop_unwatch(entry->watch);
 	entry->watch = NULL;
+	entry->hop_answered = false;
 	free(entry->path);
 	entry->path = NULL;
 	entry->live = false;
@@ -167,6 +169,7 @@ static void on_nexthop(void *userdata, const struct nexthop *hop)
 	struct backend *backend = map_entry(entry);
 	uint16_t rest;
 
+	entry->hop_answered = true;
 	if (hop->resolved) {
 		fill_source(entry, hop);
 		store_mac(backend->dst_mac, hop->dst_mac, hop->mtu);
@@ -263,8 +266,8 @@ static void start_watch(struct backend_entry *entry)
 	err = nexthop_watch(entry->owner->nexthops, &entry->address, on_nexthop, entry,
 			    &entry->watch);
 	if (err)
-		publish(entry, health_state_route(&entry->health, false, strerror(-err),
-						  util_now_ms()));
+		publish(entry,
+			health_state_route(&entry->health, false, strerror(-err), util_now_ms()));
 }
 
 void backends_follow(struct backends *b, uint32_t slot, const struct route_stack *stack,
@@ -300,7 +303,7 @@ void backends_drop(struct backends *b, uint32_t slot)
 	__atomic_store_n(&backend->state, 0, __ATOMIC_RELEASE);
 	__atomic_store_n(&backend->generation, (uint16_t)(backend->generation + 1),
 			 __ATOMIC_RELEASE);
-	health_state_route(&entry->health, false, "not in the live routes", util_now_ms());
+	health_state_init(&entry->health, true, 1, 1, util_now_ms());
 }
 
 void backends_release(struct backends *b, uint32_t slot)
@@ -340,8 +343,11 @@ bool backends_settled(const struct backends *b)
 	for (uint32_t i = 0; i < b->view->backend_slots; i++) {
 		const struct backend_entry *entry = &b->entries[i];
 
-		if (entry->live && entry->health.checked &&
-		    entry->health.verdict == HEALTH_VERDICT_NONE)
+		if (!entry->live)
+			continue;
+		if (entry->health.checked && entry->health.verdict == HEALTH_VERDICT_NONE)
+			return false;
+		if (!entry->local && !entry->hop_answered)
 			return false;
 	}
 	return true;

@@ -224,8 +224,8 @@ static int compile_service(struct compilation *c, struct compiled_service *servi
 	int err = slots_hold(c->slots->services, route->name, c->owner, &service->slot, &fresh);
 
 	for (size_t i = 0; i < route->split_n && !err; i++) {
-		const struct route_stack *stack =
-			routes_find_stack(c->result->routes, route->split[i].stack);
+		const struct route_stack *stack = routes_find_stack(c->result->routes,
+								    route->split[i].stack);
 
 		snprintf(key, sizeof(key), "%s/%s", route->name, route->split[i].stack);
 		err = slots_hold(c->slots->shares, key, c->owner, &share, &fresh);

@@ -14,9 +14,9 @@
 
 /* Who has which slot, over both banks; owners are bits 1 << bank. */
 struct bank_slots {
-	struct slots *services;	/* key: name */
-	struct slots *shares;	/* key: service "/" stack */
-	struct slots *backends;	/* key: bank_backend_key() */
+	struct slots *services; /* key: name */
+	struct slots *shares; /* key: service "/" stack */
+	struct slots *backends; /* key: bank_backend_key() */
 };
 
 /* "STACK|ADDRESS|MODE", at most BANK_KEY_MAX bytes: a backend's identity on this host. */
@@ -24,7 +24,7 @@ struct bank_slots {
 void bank_backend_key(const char *stack, const struct address *address, enum forward forward,
 		      char text[BANK_KEY_MAX]);
 
-struct bank_ring;  /* a stack's base ring, shared between results */
+struct bank_ring; /* a stack's base ring, shared between results */
 
 /* A split's base table, shared between services and between results. */
 struct bank_split {
@@ -36,29 +36,29 @@ struct bank_split {
 };
 
 struct compiled_stack {
-	struct route_stack *route;	/* into .routes */
-	uint32_t *slots;		/* of route->backends, in their order; one for a local stack */
+	struct route_stack *route; /* into .routes */
+	uint32_t *slots; /* of route->backends, in their order; one for a local stack */
 	size_t slots_n;
-	struct bank_ring *ring;		/* NULL: nobody has a weight */
+	struct bank_ring *ring; /* NULL: nobody has a weight */
 };
 
 struct compiled_service {
-	struct route_service *route;	/* into .routes */
+	struct route_service *route; /* into .routes */
 	uint32_t slot;
-	uint32_t split_index;		/* into .splits and the bank's splits */
+	uint32_t split_index; /* into .splits and the bank's splits */
 	struct choice choice[STEER_SPLIT_CHOICES]; /* as route->split, which is sorted by name */
 	struct bank_split *split;
 };
 
 struct compiled {
-	struct routes *routes;		/* sorted; owned */
+	struct routes *routes; /* sorted; owned */
 	uint64_t version;
-	struct compiled_stack *stacks;	/* as routes->stacks; the index is the bank's stack */
+	struct compiled_stack *stacks; /* as routes->stacks; the index is the bank's stack */
 	struct compiled_service *services; /* as routes->services */
-	struct bank_split **splits;	/* the distinct ones */
+	struct bank_split **splits; /* the distinct ones */
 	size_t splits_n;
 	struct vip_table *vips;
-	struct slots *split_index;	/* key: names and weights; slot: index into splits */
+	struct slots *split_index; /* key: names and weights; slot: index into splits */
 };
 
 /* A backend slot that no bank held before; its struct backend has to be filled. */

@@ -18,16 +18,15 @@ add_change(struct plan *plan, const char *format, ...)
 	if (vasprintf(&text, format, args) < 0)
 		abort();
 	va_end(args);
-	plan->changes =
-		util_realloc(plan->changes, plan->changes_n + 2, sizeof(*plan->changes));
+	plan->changes = util_realloc(plan->changes, plan->changes_n + 2, sizeof(*plan->changes));
 	plan->changes[plan->changes_n++] = text;
 }
 
 static void add_more_line(struct plan *plan)
 {
 	if (plan->changes_total > PLAN_CHANGES_MAX)
-		plan->changes[plan->changes_n++] = util_format(
-			"and %zu more", plan->changes_total - PLAN_CHANGES_MAX);
+		plan->changes[plan->changes_n++] =
+			util_format("and %zu more", plan->changes_total - PLAN_CHANGES_MAX);
 }
 
 static bool same_text(const char *a, const char *b)

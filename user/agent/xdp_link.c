@@ -85,7 +85,8 @@ static bool update_pinned(const char *path, unsigned int ifindex, int program_fd
 	const char *now = interface_mode(ifindex);
 	int err;
 
-	if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &size) || info.xdp.ifindex != ifindex || !now)
+	if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &size) || info.xdp.ifindex != ifindex ||
+	    !now)
 		return false;
 	if ((mode == XDP_MODE_NATIVE && strcmp(now, "native")) ||
 	    (mode == XDP_MODE_GENERIC && strcmp(now, "generic")))

@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Changing what is live: routes, splits, rollback, health overrides. */
+#include "agent/agent_internal.h"
+
+#include <errno.h>
+#include <linux/membarrier.h>
+#include <sys/syscall.h>
+
+#include "common/log.h"
+#include "common/util.h"
+
+#define GRACE_MS 100 /* far longer than a packet can be in the program */
+
+void agent_limits(const struct agent *agent, struct routes_limits *ret)
+{
+	*ret = (struct routes_limits){.services = agent->config->limits.services,
+				      .stacks = agent->config->limits.stacks,
+				      .backends = agent->config->limits.backends,
+				      .vip_keys = STEER_VIP_KEYS_MAX};
+}
+
+enum health_override agent_override(const struct agent *agent, const char *stack,
+				    const struct address *address)
+{
+	enum health_override whole = HEALTH_OVERRIDE_AUTO;
+
+	for (size_t i = 0; i < agent->overrides_n; i++) {
+		const struct saved_override *o = &agent->overrides[i];
+
+		if (strcmp(o->stack, stack))
+			continue;
+		if (o->whole_stack)
+			whole = o->override;
+		else if (!address_compare(&o->address, address))
+			return o->override;
+	}
+	return whole;
+}
+
+static void on_backend_freed(uint32_t slot, void *userdata)
+{
+	struct agent *agent = userdata;
+
+	backends_release(agent->backends, slot);
+}
+
+/* A service's or a share's next owner counts from zero. */
+static void on_service_freed(uint32_t slot, void *userdata)
+{
+	const struct datapath_view *view = ((struct agent *)userdata)->view;
+
+	for (uint32_t cpu = 0; cpu < view->cpus; cpu++)
+		view->service_counters[cpu * view->service_slots + slot] = (struct traffic){};
+}
+
+static void on_share_freed(uint32_t slot, void *userdata)
+{
+	const struct datapath_view *view = ((struct agent *)userdata)->view;
+
+	for (uint32_t cpu = 0; cpu < view->cpus; cpu++)
+		view->share_counters[cpu * view->share_slots + slot] = (struct share){};
+}
+
+/* The same address and stack under another forwarding mode: it is as healthy as that. */
+static int64_t find_twin(const struct agent *agent, const struct route_stack *stack,
+			 const struct address *address)
+{
+	char key[BANK_KEY_MAX];
+	uint32_t slot;
+
+	for (int mode = 0; mode < FORWARD_AS_MAX; mode++) {
+		bank_backend_key(stack->name, address, (enum forward)mode, key);
+		if (mode != (int)stack->forward &&
+		    slots_find(agent->slots.backends, key, &slot) == 0)
+			return slot;
+	}
+	return -1;
+}
+
+static void on_fresh_backend(uint32_t slot, const struct route_stack *stack,
+			     const struct address *address, void *userdata)
+{
+	struct agent *agent = userdata;
+
+	backends_claim(agent->backends, slot, stack, address, find_twin(agent, stack, address));
+}
+
+/* No packet that began under the bank we are about to write can still be reading it. */
+static void wait_for_packets(const struct agent *agent)
+{
+	if (util_now_ms() - agent->activated_ms < GRACE_MS)
+		syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
+}
+
+int agent_install(struct agent *agent, unsigned int bank, struct routes *routes, uint64_t version,
+		  struct problems *problems)
+{
+	struct compiled *before = agent->compiled[bank], *compiled;
+	unsigned int owner = 1U << bank;
+	int err;
+
+	slots_release(agent->slots.backends, owner, on_backend_freed, agent);
+	slots_release(agent->slots.services, owner, on_service_freed, agent);
+	slots_release(agent->slots.shares, owner, on_share_freed, agent);
+	err = bank_compile(routes, version, bank, &agent->slots, agent->view,
+			   agent->compiled[!bank], on_fresh_backend, agent, &compiled, problems);
+	if (!err) {
+		wait_for_packets(agent);
+		bank_write(agent->view, bank, compiled, before);
+	}
+	agent->compiled[bank] = err ? NULL : compiled;
+	compiled_free(before);
+	return err;
+}
+
+/* A local stack without a backend list has one backend, which only its stack's order is about. */
+static const struct address *backend_address(const struct route_stack *stack, size_t i)
+{
+	static const struct address nowhere;
+
+	return stack->backends_n ? &stack->backends[i].address : &nowhere;
+}
+
+static enum health_override backend_override(const struct agent *agent,
+					     const struct route_stack *stack, size_t i)
+{
+	return agent_override(agent, stack->name, backend_address(stack, i));
+}
+
+static void follow_stack(struct agent *agent, const struct compiled_stack *stack)
+{
+	for (size_t i = 0; i < stack->slots_n; i++) {
+		agent->followed[stack->slots[i]] = agent->change;
+		backends_follow(agent->backends, stack->slots[i], stack->route,
+				backend_address(stack->route, i),
+				backend_override(agent, stack->route, i));
+	}
+}
+
+static void drop_gone(struct agent *agent, const struct compiled *was)
+{
+	for (size_t s = 0; was && s < was->routes->stacks_n; s++)
+		for (size_t i = 0; i < was->stacks[s].slots_n; i++)
+			if (agent->followed[was->stacks[s].slots[i]] != agent->change)
+				backends_drop(agent->backends, was->stacks[s].slots[i]);
+}
+
+void agent_switch(struct agent *agent, unsigned int bank)
+{
+	const struct compiled *was = agent->compiled[!bank], *now = agent->compiled[bank];
+
+	bank_activate(agent->view, bank);
+	agent->activated_ms = util_now_ms();
+	agent->change++;
+	free(agent->dirty);
+	agent->dirty = util_calloc(now->routes->stacks_n, sizeof(*agent->dirty));
+	for (size_t i = 0; i < now->routes->stacks_n; i++)
+		follow_stack(agent, &now->stacks[i]);
+	drop_gone(agent, was);
+}
+
+void agent_mark_dirty(void *userdata, const char *stack)
+{
+	struct agent *agent = userdata;
+	const struct compiled *live = agent_live(agent);
+	const struct route_stack *route = live ? routes_find_stack(live->routes, stack) : NULL;
+
+	if (!route || !agent->dirty)
+		return;
+	agent->dirty[route - live->routes->stacks] = true;
+	sd_event_source_set_enabled(agent->overlay, SD_EVENT_ONESHOT);
+}
+
+static void replace_text(char **text, const char *with)
+{
+	free(*text);
+	*text = util_strdup(with ? with : "");
+}
+
+static void note_change(struct agent *agent, const struct agent_change *change,
+			const struct plan *plan, uint64_t version)
+{
+	const struct compiled *live = agent_live(agent);
+	struct saved_routes saved;
+	int err;
+
+	agent->version = version;
+	agent->applied_unix_ms = util_unix_ms();
+	replace_text(&agent->applied_by, change->by);
+	replace_text(&agent->tag, change->tag);
+	events_add(agent->events, EVENT_ROUTES, NULL, NULL, NULL,
+		   "routes version %llu live, by %s: %s%s", (unsigned long long)version, change->by,
+		   plan->changes_n ? plan->changes[0] : "no change",
+		   plan->changes_n > 1 ? ", and more" : "");
+	saved = (struct saved_routes){.routes = live->routes,
+				      .version = version,
+				      .applied_unix_ms = agent->applied_unix_ms,
+				      .by = agent->applied_by,
+				      .tag = agent->tag};
+	err = state_save_routes(agent->state, &saved, change->saved, change->userdata);
+	if (err && change->saved)
+		change->saved(change->userdata, err);
+}
+
+static int check(struct agent *agent, struct routes *routes, struct problems *problems)
+{
+	struct routes_limits limits;
+	size_t shares = 0;
+	int err;
+
+	agent_limits(agent, &limits);
+	err = routes_check(routes, &limits, problems);
+	for (size_t i = 0; i < routes->services_n; i++)
+		shares += routes->services[i].split_n;
+	if (!err && shares > agent->view->share_slots / 2) {
+		problems_add(problems, "services", 0,
+			     "the splits name %zu stacks in all, and there is room for %u: raise "
+			     "limits.services in the node file",
+			     shares, agent->view->share_slots / 2);
+		err = -EINVAL;
+	}
+	return err;
+}
+
+int agent_apply(struct agent *agent, struct routes *taken, const struct agent_change *change,
+		struct plan *ret_plan, struct problems *problems)
+{
+	CLEANUP_ROUTES struct routes *routes = taken;
+	const struct compiled *live = agent_live(agent);
+	struct plan plan;
+	int err = check(agent, routes, problems);
+
+	if (err)
+		return err;
+	routes_sort(routes);
+	plan_make(live, routes, &plan);
+	if (live && routes_equal(live->routes, routes)) {
+		if (!change->dry_run && change->tag)
+			replace_text(&agent->tag, change->tag);
+		if (!change->dry_run && change->saved)
+			change->saved(change->userdata, 0);
+	} else if (!change->dry_run) {
+		unsigned int bank = agent_idle_bank(agent);
+
+		err = agent_install(agent, bank, TAKE(routes), agent->version + 1, problems);
+		if (err) {
+			plan_clear(&plan);
+			return err;
+		}
+		agent_switch(agent, bank);
+		note_change(agent, change, &plan, agent->version + 1);
+	}
+	*ret_plan = plan;
+	return 0;
+}
+
+static void free_split(struct route_split *split, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		free(split[i].stack);
+	free(split);
+}
+
+int agent_set_split(struct agent *agent, const char *name, struct route_split *split, size_t n,
+		    const struct agent_change *change, struct plan *ret_plan,
+		    struct problems *problems)
+{
+	const struct compiled *live = agent_live(agent);
+	CLEANUP_ROUTES struct routes *routes = live ? routes_copy(live->routes) : NULL;
+	struct route_service *service = routes ? routes_find_service(routes, name) : NULL;
+
+	if (!service) {
+		free_split(split, n);
+		problems_add(problems, "service", 0, "there is no service '%s'", name);
+		return -ENOENT;
+	}
+	free_split(service->split, service->split_n);
+	service->split = split;
+	service->split_n = n;
+	return agent_apply(agent, TAKE(routes), change, ret_plan, problems);
+}
+
+/* Only one service goes back: its old self in the routes as they are. */
+static int rollback_service(struct agent *agent, const char *name,
+			    const struct agent_change *change, struct plan *ret_plan,
+			    struct problems *problems)
+{
+	const struct routes *before = agent->compiled[agent_idle_bank(agent)]->routes;
+	CLEANUP_ROUTES struct routes *old = routes_copy(before);
+	CLEANUP_ROUTES struct routes *routes = routes_copy(agent_live(agent)->routes);
+	struct route_service *from = routes_find_service(old, name);
+	struct route_service *to = routes_find_service(routes, name), swap;
+
+	if (!from || !to) {
+		problems_add(problems, "service", 0, "service '%s' is not in the %s routes", name,
+			     from ? "live" : "previous");
+		return -ENOENT;
+	}
+	swap = *from;
+	*from = *to;
+	*to = swap;
+	return agent_apply(agent, TAKE(routes), change, ret_plan, problems);
+}
+
+int agent_rollback(struct agent *agent, const char *service, const struct agent_change *change,
+		   struct plan *ret_plan, struct problems *problems)
+{
+	unsigned int bank = agent_idle_bank(agent);
+	struct compiled *before = agent->compiled[bank];
+
+	if (!before || !agent_live(agent)) {
+		problems_add(problems, "routes", 0,
+			     "there are no earlier routes to go back to on this host");
+		return -ENOENT;
+	}
+	if (service && service[0])
+		return rollback_service(agent, service, change, ret_plan, problems);
+	plan_make(agent_live(agent), before->routes, ret_plan);
+	if (change->dry_run)
+		return 0;
+	before->version = agent->version + 1;
+	agent->view->control->version[bank] = before->version;
+	agent_switch(agent, bank);
+	note_change(agent, change, ret_plan, before->version);
+	return 0;
+}
+
+static void set_override(struct agent *agent, const char *stack, const struct address *address,
+			 enum health_override override)
+{
+	size_t kept = 0;
+
+	/* An order for the whole stack replaces those for its backends. */
+	for (size_t i = 0; i < agent->overrides_n; i++) {
+		const struct saved_override *o = &agent->overrides[i];
+		bool replaced = !strcmp(o->stack, stack) &&
+				(!address ||
+				 (!o->whole_stack && !address_compare(&o->address, address)));
+
+		if (!replaced)
+			agent->overrides[kept++] = *o;
+	}
+	agent->overrides_n = kept;
+	if (override == HEALTH_OVERRIDE_AUTO)
+		return;
+	agent->overrides = util_realloc(agent->overrides, kept + 1, sizeof(*agent->overrides));
+	agent->overrides[kept] = (struct saved_override){.whole_stack = !address,
+							 .override = override};
+	if (address)
+		agent->overrides[kept].address = *address;
+	snprintf(agent->overrides[kept].stack, STEER_NAME, "%s", stack);
+	agent->overrides_n = kept + 1;
+}
+
+int agent_set_health(struct agent *agent, const char *name, const struct address *address,
+		     enum health_override override, unsigned int *ret_backends,
+		     struct problems *problems)
+{
+	const struct compiled *live = agent_live(agent);
+	struct route_stack *route = live ? routes_find_stack(live->routes, name) : NULL;
+	const struct compiled_stack *stack;
+	unsigned int n = 0;
+
+	if (!route) {
+		problems_add(problems, "stack", 0, "there is no stack '%s'", name);
+		return -ENOENT;
+	}
+	stack = &live->stacks[route - live->routes->stacks];
+	for (size_t i = 0; i < stack->slots_n; i++)
+		if (!address ||
+		    (route->backends_n && !address_compare(&route->backends[i].address, address)))
+			n++;
+	if (!n) {
+		problems_add(problems, "address", 0, "stack '%s' has no such backend", name);
+		return -ENOENT;
+	}
+	set_override(agent, name, address, override);
+	for (size_t i = 0; i < stack->slots_n; i++)
+		if (!address ||
+		    (route->backends_n && !address_compare(&route->backends[i].address, address)))
+			backends_override(agent->backends, stack->slots[i],
+					  backend_override(agent, route, i));
+	state_save_overrides(agent->state, agent->overrides, agent->overrides_n, NULL, NULL);
+	*ret_backends = n;
+	return 0;
+}

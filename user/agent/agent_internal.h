@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The agent's own parts; for agent*.c only. */
+#ifndef STEER_AGENT_INTERNAL_H
+#define STEER_AGENT_INTERNAL_H
+
+#include "agent/agent.h"
+#include "common/routes_check.h"
+
+#define OWNER_ADOPTED (1U << STEER_BANKS) /* of slots that an earlier agent left in the maps */
+
+struct agent {
+	sd_event *loop;
+	const struct node_config *config;
+	struct datapath *datapath;
+	const struct datapath_view *view;
+	struct state *state;
+	struct events *events;
+	struct backends *backends;
+	struct bank_slots slots;
+
+	struct compiled *compiled[STEER_BANKS]; /* what each bank holds; NULL: nothing known */
+	uint64_t activated_ms; /* util_now_ms() of the last switch of banks */
+	uint32_t change; /* counts changes of the live routes */
+	uint32_t *followed; /* by backend slot: the change it was last live in */
+	bool *dirty; /* by live stack: its health changed */
+	sd_event_source *overlay; /* brings dirty stacks' tables in step */
+
+	uint64_t version; /* the highest given out */
+	uint64_t applied_unix_ms;
+	char *applied_by;
+	char *tag;
+	uint64_t started_unix_ms;
+
+	struct saved_override *overrides;
+	size_t overrides_n;
+
+	struct agent_interface *interfaces;
+	unsigned int *ifindexes; /* as attached; 0: not */
+	size_t interfaces_n;
+	bool attached; /* the first time, to all of them */
+	bool ready;
+	uint64_t start_ms;
+	sd_event_source *upkeep; /* attaches, and attaches again where an interface came back */
+};
+
+static inline unsigned int agent_idle_bank(const struct agent *agent)
+{
+	return !agent_bank(agent);
+}
+
+/*
+ * Compiles routes (owned from here on) into a bank that packets do not read. On an error the
+ * bank's earlier content is gone, and the live bank is as it was.
+ */
+int agent_install(struct agent *agent, unsigned int bank, struct routes *routes, uint64_t version,
+		  struct problems *problems);
+
+/* Switches to a bank, and follows the backends of its routes instead of the others'. */
+void agent_switch(struct agent *agent, unsigned int bank);
+
+/* The override that holds for a backend: its own, else its stack's, else AUTO. */
+enum health_override agent_override(const struct agent *agent, const char *stack,
+				    const struct address *address);
+
+void agent_limits(const struct agent *agent, struct routes_limits *ret);
+void agent_mark_dirty(void *agent, const char *stack); /* a backends_changed */
+
+#endif

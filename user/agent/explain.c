@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "agent/explain.h"
+
+#include <arpa/inet.h>
+#include <stdarg.h>
+
+#include "agent/vip_table.h"
+#include "common/util.h"
+
+static void __attribute__((format(printf, 3, 4)))
+say(struct explanation *ret, const char *stage, const char *format, ...)
+{
+	struct explain_stage *to = &ret->stages[ret->stages_n++];
+	va_list args;
+
+	to->name = stage;
+	va_start(args, format);
+	vsnprintf(to->verdict, sizeof(to->verdict), format, args);
+	va_end(args);
+}
+
+const char *explain_reason_name(enum steer_reason reason)
+{
+	static const char *const names[] = {
+#define X(name, NAME) [REASON_##NAME] = #name,
+		STEER_REASONS(X)
+#undef X
+	};
+
+	return reason < REASON_MAX ? names[reason] : "unknown";
+}
+
+static const struct backend *look_backend(const struct datapath_view *view, uint32_t slot,
+					  struct backend *ret)
+{
+	if (slot >= view->backend_slots)
+		return NULL;
+	*ret = view->backends[slot];
+	return ret;
+}
+
+static void set_backend(struct explanation *ret, uint32_t slot, const struct backend *backend)
+{
+	ret->has_backend = true;
+	ret->slot = slot;
+	memcpy(ret->backend.bytes, backend->address, sizeof(ret->backend.bytes));
+	snprintf(ret->stack, sizeof(ret->stack), "%s", backend->stack);
+}
+
+static const char *backend_text(const struct backend *backend, char text[ADDRESS_TEXT_MAX])
+{
+	struct address address;
+
+	memcpy(address.bytes, backend->address, sizeof(address.bytes));
+	return address_text(&address, text);
+}
+
+/* The newest tick that any CPU has noted: close to now while flows arrive. */
+static uint16_t newest_tick(const struct datapath_view *view, uint16_t seen)
+{
+	uint16_t newest = seen;
+
+	for (uint32_t cpu = 0; cpu < view->cpus; cpu++) {
+		uint16_t tick = (uint16_t)view->reasons[cpu].ration_tick;
+
+		if ((int16_t)(tick - newest) > 0)
+			newest = tick;
+	}
+	return newest;
+}
+
+static const struct flow_entry *find_flow(const struct datapath_view *view,
+					  const struct flow_tuple *tuple, uint32_t *ret_cpu)
+{
+	const struct hash_key *key = &view->control->node_key;
+	uint64_t tag = hash_finish(hash_flow_sum(key, tuple, hash_client_sum(key, tuple))) | 1;
+	const struct flow_entry *found = NULL;
+
+	for (uint32_t cpu = 0; cpu < view->cpus; cpu++) {
+		const struct flow_bucket *bucket =
+			&view->flows[cpu * view->flow_buckets +
+				     ((tag >> 1) & (view->flow_buckets - 1))];
+
+		for (int i = 0; i < STEER_BUCKET_ENTRIES; i++) {
+			const struct flow_entry *e = &bucket->entry[i];
+
+			if (e->tag == tag && (!found || (int16_t)(e->seen - found->seen) > 0)) {
+				found = e;
+				*ret_cpu = cpu;
+			}
+		}
+	}
+	return found;
+}
+
+/* True: the flow is known and stays where it is; ret has the backend. */
+static bool explain_affinity(const struct datapath_view *view, const struct flow_tuple *tuple,
+			     const struct vip_entry *vip, struct explanation *ret)
+{
+	uint32_t cpu = 0;
+	const struct flow_entry *flow = find_flow(view, tuple, &cpu);
+	uint8_t wanted = vip->flags & VIP_KEEP ? BACKEND_ROUTE : BACKEND_KEEP | BACKEND_ROUTE;
+	char text[ADDRESS_TEXT_MAX];
+	struct backend b;
+
+	if (!flow) {
+		say(ret, "affinity", "not a known flow on any of %u CPUs", view->cpus);
+		return false;
+	}
+	if (!look_backend(view, flow->backend, &b) || b.generation != flow->generation) {
+		say(ret, "affinity", "known to CPU %u, but its backend is in the routes no more",
+		    cpu);
+		return false;
+	}
+	if (tuple->protocol == PROTOCOL_UDP &&
+	    (uint16_t)(newest_tick(view, flow->seen) - flow->seen) > FLOW_UDP_IDLE_TICKS) {
+		say(ret, "affinity", "known to CPU %u, but silent for so long that it is new", cpu);
+		return false;
+	}
+	if ((b.state & wanted) != wanted) {
+		say(ret, "affinity",
+		    "known to CPU %u, but backend %s of stack %s is down: it moves", cpu,
+		    backend_text(&b, text), b.stack);
+		return false;
+	}
+	set_backend(ret, flow->backend, &b);
+	say(ret, "affinity", "known to CPU %u: stays with backend %s of stack %s%s", cpu,
+	    backend_text(&b, text), b.stack,
+	    flow->flags & FLOW_CLOSING ? " (closing: a SYN would start anew)" : "");
+	return true;
+}
+
+static const struct choice *explain_stack(const struct datapath_view *view, uint32_t bank,
+					  const struct service *service, uint32_t slot,
+					  struct explanation *ret)
+{
+	const struct split *split = &view->splits[bank * view->split_slots + service->split];
+	const struct choice *first = NULL, *choice;
+
+	say(ret, "policy", "the service's own split; the client's slot is %u of %u", slot,
+	    STEER_SPLIT_SLOTS);
+	for (unsigned int i = 0; i < STEER_STACK_TRIES; i++) {
+		const struct stack *stack;
+
+		choice = &service->choice[split->choice[slot] % STEER_SPLIT_CHOICES];
+		stack = &view->stacks[bank * STEER_STACKS + choice->stack];
+		if (stack->up) {
+			if (i)
+				say(ret, "health", "stack %s, after %u that are down", stack->name,
+				    i);
+			else
+				say(ret, "health", "stack %s is up", stack->name);
+			return choice;
+		}
+		first = first ? first : choice;
+		slot = split_next_slot(slot);
+	}
+	say(ret, "health", "no stack is up within %d tries: health is ignored, stack %s",
+	    STEER_STACK_TRIES, view->stacks[bank * STEER_STACKS + first->stack].name);
+	return first;
+}
+
+static bool explain_backend(const struct datapath_view *view, const struct ring *ring, uint32_t at,
+			    struct explanation *ret)
+{
+	const uint8_t both = BACKEND_NEW | BACKEND_ROUTE;
+	struct backend b, first = {};
+	char text[ADDRESS_TEXT_MAX];
+	int64_t first_slot = -1;
+
+	for (int i = 0; i < STEER_BACKEND_TRIES; i++) {
+		uint32_t slot = ring->backend[at];
+
+		if (look_backend(view, slot, &b)) {
+			if ((b.state & both) == both) {
+				set_backend(ret, slot, &b);
+				say(ret, "balance", "ring slot %u of %u: backend %s%s", at,
+				    STEER_RING_SLOTS, backend_text(&b, text),
+				    i ? ", those before being down" : "");
+				return true;
+			}
+			if (first_slot < 0 && (b.state & BACKEND_ROUTE)) {
+				first = b;
+				first_slot = slot;
+			}
+		}
+		at = ring_next_slot(at);
+	}
+	if (first_slot < 0) {
+		say(ret, "balance", "no backend that packets could be sent to");
+		return false;
+	}
+	set_backend(ret, (uint32_t)first_slot, &first);
+	say(ret, "balance", "all look down: health is ignored, backend %s",
+	    backend_text(&first, text));
+	return true;
+}
+
+static bool explain_balance(const struct datapath_view *view, uint32_t bank,
+			    const struct flow_tuple *tuple, const struct vip_entry *vip,
+			    struct explanation *ret)
+{
+	const struct hash_key *fleet = &view->control->fleet_key[bank];
+	uint64_t client = hash_client_sum(fleet, tuple);
+	uint64_t flow = hash_flow_sum(fleet, tuple, client);
+	const struct service *service = &view->services[bank * view->service_slots + vip->service];
+	const struct choice *choice = explain_stack(view, bank, service, split_slot(client), ret);
+
+	return explain_backend(view, &view->rings[bank * STEER_STACKS + choice->stack],
+			       ring_slot(vip->flags & VIP_STICKY_CLIENT ? client : flow), ret);
+}
+
+static enum steer_reason explain_forward(const struct datapath_view *view, struct explanation *ret)
+{
+	const struct backend *b = &view->backends[ret->slot];
+	char text[ADDRESS_TEXT_MAX];
+
+	if (b->forward == FORWARD_LOCAL) {
+		say(ret, "forward", "local: passed up to this host");
+		return REASON_LOCAL;
+	}
+	if (b->forward == FORWARD_IPIP)
+		say(ret, "forward", "ipip to %s out of interface %u, packets up to %u bytes",
+		    backend_text(b, text), b->ifindex,
+		    b->mtu ? b->mtu - (b->outer_family == 6 ? 40 : 20) : 65535);
+	else
+		say(ret, "forward",
+		    "l2 to %02x:%02x:%02x:%02x:%02x:%02x out of interface %u, packets up to %u "
+		    "bytes",
+		    b->dst_mac[0], b->dst_mac[1], b->dst_mac[2], b->dst_mac[3], b->dst_mac[4],
+		    b->dst_mac[5], b->ifindex, b->mtu);
+	return REASON_FORWARDED;
+}
+
+void explain_packet(const struct datapath_view *view, const struct flow_tuple *tuple,
+		    struct explanation *ret)
+{
+	uint32_t bank = view->control->active & (STEER_BANKS - 1);
+	const struct vip_entry *vip;
+	struct address address;
+	char text[ADDRESS_TEXT_MAX];
+
+	*ret = (struct explanation){.reason = REASON_NOT_VIP};
+	memcpy(address.bytes, tuple->dst_be, sizeof(address.bytes));
+	vip = vip_table_find(&view->vips[bank], &address, ntohs(tuple->dport_be), tuple->protocol);
+	if (!vip) {
+		say(ret, "classify", "%s port %u is no VIP of any service: passed untouched",
+		    address_text(&address, text), ntohs(tuple->dport_be));
+		return;
+	}
+	snprintf(ret->service, sizeof(ret->service), "%s",
+		 view->services[bank * view->service_slots + vip->service].name);
+	say(ret, "classify", "%s port %u is a VIP of service %s%s", address_text(&address, text),
+	    ntohs(tuple->dport_be), ret->service, vip->port_be ? "" : " (every port)");
+	if (!explain_affinity(view, tuple, vip, ret) &&
+	    !explain_balance(view, bank, tuple, vip, ret)) {
+		ret->reason = REASON_NO_BACKEND;
+		return;
+	}
+	ret->reason = explain_forward(view, ret);
+}
