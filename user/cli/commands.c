@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "cli/commands.h"
+
+#include "cli/help_text.h"
+#include "common/util.h"
+
+const struct args_flag commands_globals[GLOBAL_MAX] = {
+	[GLOBAL_ADDRESS] = {"address", 'a', "ADDRESS"},
+	[GLOBAL_CERT] = {"cert", 0, "FILE"},
+	[GLOBAL_KEY] = {"key", 0, "FILE"},
+	[GLOBAL_CA] = {"ca", 0, "FILE"},
+	[GLOBAL_TIMEOUT] = {"timeout", 0, "SECONDS"},
+	[GLOBAL_OUTPUT] = {"output", 'o', "table|json"},
+	[GLOBAL_HELP] = {"help", 'h', NULL},
+};
+
+static const struct args_flag apply_flags[] = {
+	[APPLY_FILE] = {"file", 'f', "FILE"},
+	[APPLY_DRY_RUN] = {"dry-run", 0, NULL},
+};
+
+static const struct args_flag split_flags[] = {
+	[SPLIT_DRY_RUN] = {"dry-run", 0, NULL},
+	[SPLIT_SEGMENT] = {"segment", 0, "SEGMENT"},
+};
+
+static const struct args_flag status_flags[] = {[STATUS_ROUTES] = {"routes", 0, NULL}};
+
+static const struct args_flag events_flags[] = {
+	[EVENTS_FOLLOW] = {"follow", 'f', NULL},
+	[EVENTS_AFTER] = {"after", 0, "SEQUENCE"},
+};
+
+static const struct args_flag call_flags[] = {[CALL_LIST] = {"list", 0, NULL}};
+
+#define FLAGS(array) .flags = (array), .flags_n = ARRAY_SIZE(array)
+
+const struct cli_command commands[] = {
+	{
+		.name = "apply",
+		.synopsis = "apply -f FILE [--dry-run]",
+		.summary = "replace the whole routes document, atomically",
+		.help = help_apply,
+		.run = command_apply,
+		FLAGS(apply_flags),
+	},
+	{
+		.name = "split",
+		.synopsis = "split SERVICE STACK=WEIGHT... [--dry-run]",
+		.summary = "change the weights of one service",
+		.help = help_split,
+		.args_min = 2,
+		.args_max = SIZE_MAX,
+		.run = command_split,
+		FLAGS(split_flags),
+	},
+	{
+		.name = "rollback",
+		.synopsis = "rollback [SERVICE]",
+		.summary = "go back to the routes before the last change, at once",
+		.help = help_rollback,
+		.args_max = 1,
+		.run = command_rollback,
+	},
+	{
+		.name = "health",
+		.synopsis = "health STACK[/ADDRESS] up|down|auto",
+		.summary = "override what health checks say",
+		.help = help_health,
+		.args_min = 2,
+		.args_max = 2,
+		.run = command_health,
+	},
+	{
+		.name = "drain",
+		.synopsis = "drain STACK[/ADDRESS]",
+		.summary = "no new flows; established ones stay",
+		.help = help_drain,
+		.args_min = 1,
+		.args_max = 1,
+		.run = command_drain,
+	},
+	{
+		.name = "status",
+		.synopsis = "status [--routes]",
+		.summary = "what is live: routes, health, counters",
+		.help = help_status,
+		.run = command_status,
+		FLAGS(status_flags),
+	},
+	{
+		.name = "events",
+		.synopsis = "events [-f] [--after SEQUENCE]",
+		.summary = "the event log",
+		.help = help_events,
+		.run = command_events,
+		FLAGS(events_flags),
+	},
+	{
+		.name = "explain",
+		.synopsis = "explain SERVICE PROTO CLIENT:PORT VIP:PORT",
+		.summary = "every stage's verdict for a packet, from the live tables",
+		.help = help_explain,
+		.args_min = 4,
+		.args_max = 4,
+		.run = command_explain,
+	},
+	{
+		.name = "call",
+		.synopsis = "call METHOD [JSON] | call --list",
+		.summary = "any method of the daemon, through reflection",
+		.help = help_call,
+		.args_max = 2,
+		.run = command_call,
+		FLAGS(call_flags),
+	},
+	{
+		.name = "completion",
+		.synopsis = "completion bash|zsh",
+		.summary = "print the completion script of a shell",
+		.help = help_completion,
+		.args_min = 1,
+		.args_max = 1,
+		.run = command_completion,
+	},
+	{
+		.name = "version",
+		.synopsis = "version",
+		.summary = "print the version of steerctl",
+		.help = help_version,
+		.run = command_version,
+	},
+	{
+		.name = "help",
+		.synopsis = "help [COMMAND]",
+		.summary = "what the commands are, or what one does",
+		.help = help_help,
+		.args_max = 1,
+		.run = command_help,
+	},
+};
+const size_t commands_n = ARRAY_SIZE(commands);
+
+const struct cli_command *commands_find(const char *name)
+{
+	for (size_t i = 0; i < commands_n; i++)
+		if (strcmp(commands[i].name, name) == 0)
+			return &commands[i];
+	return NULL;
+}
+
+bool commands_is_later(const char *name)
+{
+	static const char *const later[] = {"top",     "histogram",	 "detect",  "stack",
+					    "rollout", "recommendation", "approve", "reject",
+					    "signal",  "audit"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(later); i++)
+		if (strcmp(later[i], name) == 0)
+			return true;
+	return false;
+}
+
+const char *const *commands_names(void)
+{
+	static const char *names[ARRAY_SIZE(commands)];
+
+	for (size_t i = 0; i < commands_n; i++)
+		names[i] = commands[i].name;
+	return names;
+}
