@@ -12,33 +12,19 @@
 #ifndef STEER_STATE_H
 #define STEER_STATE_H
 
-#include "abi.h"
-#include "agent/health_state.h"
-#include "common/routes.h"
+#include "agent/saved.h"
 
 #include <stdint.h>
 #include <systemd/sd-event.h>
 
-#define STATE_RETRY_MS 5000
+#define STATE_RETRY_MS 2000
 
 struct state;
 
-struct saved_routes {
-	struct routes *routes; /* NULL: none */
-	uint64_t version;
-	uint64_t applied_unix_ms;
-	char *by; /* "file", "apply", … */
-	char *tag; /* the controller's version_tag; "" or NULL: none. Control characters become "?" */
-};
-
-struct saved_override {
-	char stack[STEER_NAME];
-	bool whole_stack; /* `address` means nothing */
-	struct address address;
-	enum health_override override; /* never HEALTH_OVERRIDE_AUTO */
-};
-
-/* Makes the folder (0700, with its parents) where it is not there. 0 or -errno, logged. */
+/*
+ * Makes the folder (0700) with its parents where it is not there. A folder that cannot be made or
+ * used is no error: the agent works without, state_error() says so, and saving is tried again.
+ */
 int state_open(const char *dir, sd_event *loop, struct state **ret);
 
 /* Waits for the write that runs; what waits behind it is lost, see state_flush(). Accepts NULL. */
@@ -51,7 +37,6 @@ void state_free(struct state *state);
  */
 int state_load_routes(struct state *state, struct saved_routes *ret_current,
 		      struct saved_routes *ret_previous);
-void saved_routes_clear(struct saved_routes *saved); /* frees what it owns */
 
 /* A file that is garbled is set aside likewise and counts as empty. The caller frees the list. */
 int state_load_overrides(struct state *state, struct saved_override **ret, size_t *ret_n);
@@ -76,7 +61,10 @@ int state_flush(struct state *state);
 /* Why not everything is on disk, as a sentence for people; "" when it is, or soon will be. */
 const char *state_error(const struct state *state);
 
-/* This host's own secret for hashing, made at the first call and kept. 0 or -errno, logged. */
+/*
+ * This host's own secret for hashing, made when there is none and kept. Where it cannot be kept,
+ * the log says so and it lasts as long as the agent. -errno, logged: no random bytes.
+ */
 #define STATE_SEED_SIZE 32
 int state_node_seed(struct state *state, uint8_t seed[STATE_SEED_SIZE]);
 
