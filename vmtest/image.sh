@@ -10,7 +10,7 @@ readonly SPACE_MB=64 # left free for what the tests write
 # All programs of these packages go in, so that a test script finds what it finds on the host.
 readonly PACKAGES="bash coreutils grep sed mawk findutils procps util-linux mount iproute2 ethtool
 	bpftool curl openssl"
-readonly PROGRAMS="nginx python3" # taken where they are installed
+readonly PROGRAMS="/usr/sbin/nginx /usr/bin/python3" # for the namespace tests
 readonly BUILT="steerd steerctl vmtest/verify"
 
 cd "$(dirname "$0")/.."
@@ -19,9 +19,7 @@ trap 'rm -rf "$tree"' EXIT
 
 package_programs() {
 	dpkg -L $PACKAGES 2>/dev/null | grep -E '^(/usr)?/s?bin/[^/]+$' || true
-	for program in $PROGRAMS; do
-		type -P "$program" || true
-	done
+	printf '%s\n' $PROGRAMS
 }
 
 built_programs() {
@@ -37,9 +35,9 @@ copy_to() {
 	cp -L "$1" "$tree$2"
 }
 
-# The libraries of every program copied so far, at the paths where the loader looks for them.
+# The libraries of every program and plug-in copied so far, where the loader looks for them.
 copy_libraries() {
-	{ find "$tree" -type f -perm /111 -exec ldd {} + 2>/dev/null || true; } |
+	{ find "$tree" -type f \( -perm /111 -o -name '*.so' \) -exec ldd {} + 2>/dev/null || true; } |
 		grep -oE '/[^ ]+\.so[^ ]*' | grep -v ':$' | sort -u |
 		while read -r library; do
 			copy_to "$library" "$library"
@@ -90,8 +88,8 @@ copy_to "$(type -P busybox)" /usr/bin/busybox
 ln -sf bash "$tree/usr/bin/sh"
 ln -sf mawk "$tree/usr/bin/awk"
 copy_repository
-copy_libraries
 copy_python
+copy_libraries
 
 size_mb=$(($(du -sm "$tree" | cut -f 1) * 11 / 10 + SPACE_MB))
 rm -f "$OUT"

@@ -46,6 +46,7 @@ class Result:
     skipped: list = field(default_factory=list)
     running: str = ""
     status: int = -1  # the guest's own verdict; -1: its marker never came
+    lost_boots: list = field(default_factory=list)  # what earlier boots died in, without a marker
 
     def take(self, line):
         verb, _, rest = line.strip().partition(" ")
@@ -163,11 +164,14 @@ def test_kernel(series, build, image):
     folder = build / "vmtest" / series
     folder.mkdir(parents=True, exist_ok=True)
     run_script("initramfs.sh", kernel, folder / "initramfs.cpio")
+    lost_boots = []
     for attempt in range(ATTEMPTS):
         say(f"{series} booting {Path(kernel).name}{' once more' if attempt else ''}")
         result = boot(series, kernel, folder, image)
+        result.lost_boots = lost_boots
         if result.status >= 0:
             break
+        lost_boots = lost_boots + [result.running or "booting"]
         say(f"{series} ended without its marker"
             f"{', in ' + result.running if result.running else ''}; console and QEMU said last:")
         print(tail(folder / "console.log", 15), tail(folder / "qemu.log", 5), sep="\n", flush=True)
@@ -193,6 +197,8 @@ def print_table(results):
         for verb, entries in (("failed", r.failed), ("skipped", r.skipped)):
             for name, why in entries:
                 print(f"{r.series} {verb}: {name}{': ' + why if why else ''}")
+        for what in r.lost_boots:
+            print(f"{r.series} note: one boot was lost in {what} and repeated")
         if r.status < 0:
             print(f"{r.series} failed: the guest never said that it was done")
         elif not r.passed:

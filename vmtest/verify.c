@@ -141,9 +141,12 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: verify OBJECT...\n");
 		return 2;
 	}
+	setlinebuf(stdout); /* in order with standard error, where both go to one file */
 	libbpf_set_print(print_warning);
 	for (int i = 1; i < argc; i++)
 		failed |= object_verify(argv[i], log) != 0;
 	free(log);
+	if (failed)
+		fprintf(stderr, "some program above is refused by the verifier\n");
 	return failed;
 }
