@@ -6,7 +6,7 @@
  *
  * An unresolved neighbour is asked for by the kernel (NTF_USE) every second while somebody
  * watches, a stale one is confirmed from time to time, and one that stops answering keeps its
- * last MAC address for NEXTHOP_HOLD_MS before it counts as unresolved. An interface that goes
+ * last MAC address for three seconds before it counts as unresolved. An interface that goes
  * down or away counts at once.
  */
 #ifndef STEER_NEXTHOP_H
@@ -19,7 +19,6 @@
 #include <stdint.h>
 #include <systemd/sd-event.h>
 
-#define NEXTHOP_HOLD_MS	   3000
 #define NEXTHOP_REASON_MAX 128
 
 struct nexthop_table;
@@ -34,7 +33,9 @@ struct nexthop {
 	uint8_t dst_mac[6];
 	uint8_t src_mac[6];
 	uint16_t mtu; /* bytes from the IP header on; the route's where it has one */
-	struct address source; /* that the kernel would send from */
+	struct address source; /* that the kernel would send from; all zero: it would not say */
+	bool has_gateway; /* dst_mac is a router's, not the address's own: no way for l2 */
+	struct address gateway;
 };
 
 /*
