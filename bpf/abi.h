@@ -301,17 +301,38 @@ static_assert(sizeof(struct pending_flow) == 64, "one cache line");
 #define FLOW_TICK_SHIFT 8	  /* jiffies to ticks: 0.26 to 2.6 s by CONFIG_HZ */
 #define FLOW_UDP_IDLE_TICKS 60	  /* a UDP flow silent for longer is a new one */
 
-struct flow_entry {
-	__u64 tag;	  /* 64-bit keyed fingerprint; 0: free */
+/* flow_data as one word, as packets read and write it. */
+#define FLOW_BACKEND_SHIFT 0
+#define FLOW_GENERATION_SHIFT 16
+#define FLOW_SEEN_SHIFT 32
+#define FLOW_FLAGS_SHIFT 48
+#define FLOW_USED (1ULL << 56)
+
+struct flow_data {
 	__u16 backend;
 	__u16 generation; /* of that backend slot */
 	__u16 seen;	  /* tick of the last packet */
 	__u8 flags;
-	__u8 unused;
+	__u8 used;	  /* 1; 0: the entry is free */
+};
+static_assert(sizeof(struct flow_data) == 8, "one word");
+
+/*
+ * `key` is the flow's 64-bit fingerprint XOR the word that `data` is. CPUs share the table without
+ * a lock; an entry caught half written matches no fingerprint, and the packet is balanced anew
+ * (the idea is Hyatt and Mann's, "A lockless transposition table implementation for parallel
+ * search", ICGA Journal 25(1), 2002).
+ */
+struct flow_entry {
+	__u64 key;
+	union {
+		__u64 word;
+		struct flow_data data;
+	};
 };
 static_assert(sizeof(struct flow_entry) == 16, "four to a cache line");
 
-/* Map `flows`: key CPU * buckets per CPU + bucket. Written by its own CPU only. */
+/* Map `flows`: key: bucket, by the fingerprint's low bits. */
 struct flow_bucket {
 	struct flow_entry entry[STEER_BUCKET_ENTRIES];
 };

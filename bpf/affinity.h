@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Stage 5, met first: the flow table. A per-CPU, set-associative cache: four flows in a cache
- * line, found by the fingerprint's low bits, told apart by all 64 of them. No lock, no list, no
- * second hash.
+ * Stage 5, met first: the flow table. A set-associative cache: four flows in a cache line, found
+ * by the fingerprint's low bits, told apart by all 64 of them. No lock, no list, no second hash.
  */
 #ifndef STEER_AFFINITY_H
 #define STEER_AFFINITY_H
@@ -17,72 +16,96 @@ static __always_inline __u64 affinity_fingerprint(const struct flow_tuple *t)
 	return hash_finish(hash_flow_sum(key, t, hash_client_sum(key, t))) | 1;
 }
 
-static __always_inline bool affinity_starts_anew(const struct steer_ctx *ctx,
-						 const struct flow_entry *e)
+static __always_inline __u64 affinity_word(const struct steer_ctx *ctx, __u16 generation,
+					   __u8 flags)
+{
+	return FLOW_USED | (__u64)flags << FLOW_FLAGS_SHIFT | (__u64)ctx->tick << FLOW_SEEN_SHIFT |
+	       (__u64)generation << FLOW_GENERATION_SHIFT | (__u16)ctx->slot;
+}
+
+static __always_inline void affinity_write(const struct steer_ctx *ctx, struct flow_entry *e,
+					   __u64 word)
+{
+	e->key = ctx->fingerprint ^ word;
+	e->word = word;
+}
+
+static __always_inline bool affinity_starts_anew(const struct steer_ctx *ctx, __u64 word)
 {
 	if (ctx->about_flow)
 		return false;
 	if (ctx->tuple.protocol == IPPROTO_UDP)
-		return (__u16)(ctx->tick - e->seen) > FLOW_UDP_IDLE_TICKS;
-	return (ctx->tcp_flags & TCP_SYN) && (e->flags & FLOW_CLOSING);
+		return (__u16)(ctx->tick - (word >> FLOW_SEEN_SHIFT)) > FLOW_UDP_IDLE_TICKS;
+	return (ctx->tcp_flags & TCP_SYN) && (word >> FLOW_FLAGS_SHIFT & FLOW_CLOSING);
 }
 
-/* The entry of this flow in its bucket, else NULL with ctx->entry the one to replace. */
-static __always_inline struct flow_entry *affinity_find(struct steer_ctx *ctx)
+static __always_inline struct flow_entry *affinity_oldest(const struct steer_ctx *ctx,
+							  struct flow_bucket *bucket)
 {
-	__u32 key = ctx->cpu * limits.flow_buckets +
-		    ((ctx->fingerprint >> 1) & (limits.flow_buckets - 1));
+	struct flow_entry *oldest = &bucket->entry[0];
+	__u16 age, most = 0;
+
+#pragma unroll
+	for (int i = 0; i < STEER_BUCKET_ENTRIES; i++) {
+		if (!bucket->entry[i].word)
+			return &bucket->entry[i];
+		age = ctx->tick - (bucket->entry[i].word >> FLOW_SEEN_SHIFT);
+		if (age > most) {
+			most = age;
+			oldest = &bucket->entry[i];
+		}
+	}
+	return oldest;
+}
+
+/* The flow's word, with ctx->entry its entry; else 0, with ctx->entry the one to replace. */
+static __always_inline __u64 affinity_find(struct steer_ctx *ctx)
+{
+	__u32 key = (ctx->fingerprint >> 1) & (limits.flow_buckets - 1);
 	struct flow_bucket *bucket = bpf_map_lookup_elem(&flows, &key);
-	__u16 age, oldest = 0;
 
 	if (!bucket)
 		return 0;
 #pragma unroll
-	for (int i = 0; i < STEER_BUCKET_ENTRIES; i++)
-		if (bucket->entry[i].tag == ctx->fingerprint)
-			return &bucket->entry[i];
-	ctx->entry = &bucket->entry[0];
-#pragma unroll
 	for (int i = 0; i < STEER_BUCKET_ENTRIES; i++) {
-		if (!bucket->entry[i].tag) {
+		__u64 word = bucket->entry[i].word;
+
+		if ((bucket->entry[i].key ^ word) == ctx->fingerprint) {
 			ctx->entry = &bucket->entry[i];
-			break;
-		}
-		age = ctx->tick - bucket->entry[i].seen;
-		if (age > oldest) {
-			oldest = age;
-			ctx->entry = &bucket->entry[i];
+			return word;
 		}
 	}
+	ctx->entry = affinity_oldest(ctx, bucket);
 	return 0;
 }
 
 /* False: not known, or no longer to be kept. True: ctx->backend is the flow's. */
 static __always_inline bool affinity_recall(struct steer_ctx *ctx)
 {
-	struct flow_entry *e;
+	__u64 word, now;
 
 	ctx->cpu = bpf_get_smp_processor_id();
 	ctx->tick = bpf_jiffies64() >> FLOW_TICK_SHIFT;
 	ctx->fingerprint = affinity_fingerprint(&ctx->tuple);
-	e = affinity_find(ctx);
-	if (!e)
+	word = affinity_find(ctx);
+	if (!word)
 		return false;
-	ctx->entry = e;
-	ctx->slot = e->backend;
+	ctx->known = true;
+	ctx->slot = (__u16)word;
 	ctx->backend = bpf_map_lookup_elem(&backends, &ctx->slot);
-	if (!ctx->backend || ctx->backend->generation != e->generation ||
-	    affinity_starts_anew(ctx, e))
+	if (!ctx->backend || ctx->backend->generation != (__u16)(word >> FLOW_GENERATION_SHIFT) ||
+	    affinity_starts_anew(ctx, word))
 		return false;
 	if (!health_keeps(ctx)) {
 		ctx->moved = true;
 		STEER_NOTE(ctx->cpu, flow_moves);
 		return false;
 	}
-	if (e->seen != ctx->tick)
-		e->seen = ctx->tick;
+	now = (word & ~(0xffffULL << FLOW_SEEN_SHIFT)) | (__u64)ctx->tick << FLOW_SEEN_SHIFT;
 	if (ctx->tcp_flags & (TCP_FIN | TCP_RST))
-		e->flags |= FLOW_CLOSING;
+		now |= (__u64)FLOW_CLOSING << FLOW_FLAGS_SHIFT;
+	if (now != word)
+		affinity_write(ctx, ctx->entry, now);
 	return true;
 }
 
@@ -103,23 +126,20 @@ static __always_inline bool affinity_ration(const struct steer_ctx *ctx, struct 
 
 static __always_inline void affinity_remember(struct steer_ctx *ctx)
 {
+	bool closing = ctx->tcp_flags & (TCP_FIN | TCP_RST);
 	struct reasons *r = steer_reasons(ctx->cpu);
-	struct flow_entry *e = ctx->entry;
 
-	if (!r || !e || ctx->about_flow)
+	if (!r || !ctx->entry || ctx->about_flow)
 		return;
-	if (e->tag != ctx->fingerprint) {
+	if (!ctx->known) {
 		if (!affinity_ration(ctx, r))
 			return;
 		r->flow_inserts++;
-		if (e->tag)
+		if (ctx->entry->word)
 			r->flow_evictions++;
 	}
-	e->tag = ctx->fingerprint;
-	e->backend = ctx->slot;
-	e->generation = ctx->backend->generation;
-	e->seen = ctx->tick;
-	e->flags = ctx->tcp_flags & (TCP_FIN | TCP_RST) ? FLOW_CLOSING : 0;
+	affinity_write(ctx, ctx->entry,
+		       affinity_word(ctx, ctx->backend->generation, closing ? FLOW_CLOSING : 0));
 }
 
 #endif

@@ -44,6 +44,7 @@ static __always_inline __u64 balance_backend(__u32 cpu, const struct ring *ring,
 {
 	__u64 first = REASON_NO_BACKEND;
 
+#pragma clang loop unroll(full) /* 5.10 and 6.1 refuse the loop that clang makes of it */
 	for (int i = 0; i < STEER_BACKEND_TRIES; i++) {
 		__u32 slot = ring->backend[at & (STEER_RING_SLOTS - 1)];
 		const struct backend *b = bpf_map_lookup_elem(&backends, &slot);

@@ -37,8 +37,9 @@ struct steer_ctx {
 	__u32 cpu;
 	__u16 tick;
 	__u64 fingerprint;
+	bool known;	      /* the table has the flow in `entry` */
 	bool moved;	      /* known, but its backend is down */
-	struct flow_entry *entry; /* the flow's, or the one to replace; NULL: none */
+	struct flow_entry *entry; /* the flow's, or the one to replace */
 
 	/* balance */
 	const struct backend *backend;

@@ -22,12 +22,17 @@ static __always_inline void count_steered(const struct steer_ctx *ctx)
 	count_traffic(bpf_map_lookup_elem(&service_counters, &key), ctx);
 }
 
+/* A TCP flow is new with its SYN; one met in its middle was counted where it began. */
 static __always_inline void count_new_flow(const struct steer_ctx *ctx)
 {
 	__u32 key = ctx->cpu * limits.shares + ctx->share;
-	struct share *share = bpf_map_lookup_elem(&share_counters, &key);
+	bool tcp = ctx->tuple.protocol == IPPROTO_TCP;
+	struct share *share;
 
-	if (share && !ctx->about_flow && !ctx->moved)
+	if (ctx->about_flow || ctx->moved || (tcp && !(ctx->tcp_flags & TCP_SYN)))
+		return;
+	share = bpf_map_lookup_elem(&share_counters, &key);
+	if (share)
 		share->new_flows++;
 }
 

@@ -18,7 +18,7 @@ const volatile struct {
 	__u32 splits;	   /* of one bank */
 	__u32 backends;	   /* slots; two banks' worth, since slots outlive a change of routes */
 	__u32 shares;
-	__u32 flow_buckets; /* of one CPU; a power of two */
+	__u32 flow_buckets; /* a power of two */
 	__u32 flow_ration;  /* flows that one CPU may remember in a tick; beyond, a flood is on */
 } limits;
 
@@ -39,9 +39,8 @@ struct vip_table vips[STEER_BANKS];
 	} NAME SEC(".maps")
 
 /*
- * Key: CPU * limits.flow_buckets + bucket, bucket by fingerprint. Writer and reader: packets on
- * that CPU; the agent only reads. A full bucket evicts its oldest. 16 MiB in all (page aligned,
- * being mmap-able, so that a bucket is one cache line).
+ * Key: bucket, by fingerprint. Writer and reader: packets on any CPU; the agent only reads. A full
+ * bucket evicts its oldest. 16 MiB (page aligned, being mmap-able: a bucket is one cache line).
  */
 STEER_ARRAY(flows, struct flow_bucket, 1);
 

@@ -111,13 +111,10 @@ static void publish(struct backend_entry *entry, unsigned int changed)
 	__atomic_store_n(&map_entry(entry)->state, entry->health.bits, __ATOMIC_RELEASE);
 	if (!changed)
 		return;
-	if (entry->health.reason[0])
-		events_add(b->events, EVENT_BACKEND, NULL, entry->stack, entry_text(entry, address),
-			   "%s: %s", up ? "takes new flows" : "takes no new flows",
-			   entry->health.reason);
-	else
-		events_add(b->events, EVENT_BACKEND, NULL, entry->stack, entry_text(entry, address),
-			   "takes new flows");
+	entry_text(entry, address);
+	events_add(b->events, EVENT_BACKEND, NULL, entry->stack, address,
+		   "backend %s of stack %s takes %snew flows%s%s", address, entry->stack,
+		   up ? "" : "no ", entry->health.reason[0] ? ": " : "", entry->health.reason);
 	if (changed & HEALTH_CHANGED_BITS)
 		b->changed(b->userdata, entry->stack);
 }

@@ -39,15 +39,13 @@ static uint32_t power_of_two_at_least(uint32_t n)
 
 static void size_view(const struct datapath_options *options, struct datapath_view *view)
 {
-	uint32_t per_cpu;
-
 	view->cpus = (uint32_t)libbpf_num_possible_cpus();
 	view->service_slots = options->services * 2;
 	view->split_slots = options->services;
 	view->backend_slots = options->backends * 2;
 	view->share_slots = options->services * 4;
-	per_cpu = options->flows / view->cpus / STEER_BUCKET_ENTRIES;
-	view->flow_buckets = power_of_two_at_least(per_cpu ? per_cpu : 1);
+	view->flow_buckets = power_of_two_at_least(
+		(options->flows + STEER_BUCKET_ENTRIES - 1) / STEER_BUCKET_ENTRIES);
 }
 
 /* A map as the skeleton has it, how many entries it gets, and where the view wants its memory. */
@@ -66,7 +64,7 @@ static void plan_maps(struct datapath *d, struct map_plan plan[MAPS])
 	struct steer_bpf *s = d->skeleton;
 	struct map_plan maps[MAPS] = {
 		{"control", s->maps.bss, 1, NULL},
-		{"flows", s->maps.flows, v->cpus * v->flow_buckets, (void **)&v->flows},
+		{"flows", s->maps.flows, v->flow_buckets, (void **)&v->flows},
 		{"services", s->maps.services, STEER_BANKS * v->service_slots,
 		 (void **)&v->services},
 		{"splits", s->maps.splits, STEER_BANKS * v->split_slots, (void **)&v->splits},
@@ -204,7 +202,7 @@ static void set_constants(struct datapath *d, const struct datapath_options *opt
 	d->skeleton->rodata->limits.flow_buckets = v->flow_buckets;
 	d->skeleton->rodata->limits.flow_ration =
 		options->flow_ration ? options->flow_ration
-				     : v->flow_buckets * STEER_BUCKET_ENTRIES / 8 + 64;
+				     : v->flow_buckets * STEER_BUCKET_ENTRIES / 8 / v->cpus + 64;
 }
 
 static int load(struct datapath *d, const struct datapath_options *options, bool *ret_kept)

@@ -17,8 +17,8 @@ struct datapath_options {
 	const char *pin_dir;	/* NULL: nothing is pinned, the kernel forgets all at exit */
 	uint32_t services;	/* live at once; slots are twice that */
 	uint32_t backends;	/* likewise */
-	uint32_t flows;		/* entries over all CPUs; rounded up to a power of two a CPU */
-	uint32_t flow_ration;	/* new entries a CPU and tick; 0: an eighth of a CPU's table */
+	uint32_t flows;		/* entries; rounded up to a power of two */
+	uint32_t flow_ration;	/* new entries a CPU and tick; 0: an eighth of the table over all CPUs */
 };
 
 /*
@@ -43,7 +43,7 @@ struct datapath_view {
 	uint32_t split_slots;	/* of one bank */
 	uint32_t backend_slots;
 	uint32_t share_slots;
-	uint32_t flow_buckets;	/* of one CPU */
+	uint32_t flow_buckets;
 };
 
 struct datapath;

@@ -69,64 +69,54 @@ static uint16_t newest_tick(const struct datapath_view *view, uint16_t seen)
 	return newest;
 }
 
-static const struct flow_entry *find_flow(const struct datapath_view *view,
-					  const struct flow_tuple *tuple, uint32_t *ret_cpu)
+static bool find_flow(const struct datapath_view *view, const struct flow_tuple *tuple,
+		      struct flow_data *ret)
 {
 	const struct hash_key *key = &view->control->node_key;
 	uint64_t tag = hash_finish(hash_flow_sum(key, tuple, hash_client_sum(key, tuple))) | 1;
-	const struct flow_entry *found = NULL;
+	const struct flow_bucket *bucket = &view->flows[(tag >> 1) & (view->flow_buckets - 1)];
 
-	for (uint32_t cpu = 0; cpu < view->cpus; cpu++) {
-		const struct flow_bucket *bucket =
-			&view->flows[cpu * view->flow_buckets +
-				     ((tag >> 1) & (view->flow_buckets - 1))];
+	for (int i = 0; i < STEER_BUCKET_ENTRIES; i++) {
+		struct flow_entry e = bucket->entry[i];
 
-		for (int i = 0; i < STEER_BUCKET_ENTRIES; i++) {
-			const struct flow_entry *e = &bucket->entry[i];
-
-			if (e->tag == tag && (!found || (int16_t)(e->seen - found->seen) > 0)) {
-				found = e;
-				*ret_cpu = cpu;
-			}
+		if ((e.key ^ e.word) == tag) {
+			*ret = e.data;
+			return true;
 		}
 	}
-	return found;
+	return false;
 }
 
 /* True: the flow is known and stays where it is; ret has the backend. */
 static bool explain_affinity(const struct datapath_view *view, const struct flow_tuple *tuple,
 			     const struct vip_entry *vip, struct explanation *ret)
 {
-	uint32_t cpu = 0;
-	const struct flow_entry *flow = find_flow(view, tuple, &cpu);
 	uint8_t wanted = vip->flags & VIP_KEEP ? BACKEND_ROUTE : BACKEND_KEEP | BACKEND_ROUTE;
 	char text[ADDRESS_TEXT_MAX];
+	struct flow_data flow;
 	struct backend b;
 
-	if (!flow) {
-		say(ret, "affinity", "not a known flow on any of %u CPUs", view->cpus);
+	if (!find_flow(view, tuple, &flow)) {
+		say(ret, "affinity", "not a known flow");
 		return false;
 	}
-	if (!look_backend(view, flow->backend, &b) || b.generation != flow->generation) {
-		say(ret, "affinity", "known to CPU %u, but its backend is in the routes no more",
-		    cpu);
+	if (!look_backend(view, flow.backend, &b) || b.generation != flow.generation) {
+		say(ret, "affinity", "known, but its backend is in the routes no more");
 		return false;
 	}
 	if (tuple->protocol == PROTOCOL_UDP &&
-	    (uint16_t)(newest_tick(view, flow->seen) - flow->seen) > FLOW_UDP_IDLE_TICKS) {
-		say(ret, "affinity", "known to CPU %u, but silent for so long that it is new", cpu);
+	    (uint16_t)(newest_tick(view, flow.seen) - flow.seen) > FLOW_UDP_IDLE_TICKS) {
+		say(ret, "affinity", "known, but silent for so long that it is new");
 		return false;
 	}
 	if ((b.state & wanted) != wanted) {
-		say(ret, "affinity",
-		    "known to CPU %u, but backend %s of stack %s is down: it moves", cpu,
+		say(ret, "affinity", "known, but backend %s of stack %s is down: it moves",
 		    backend_text(&b, text), b.stack);
 		return false;
 	}
-	set_backend(ret, flow->backend, &b);
-	say(ret, "affinity", "known to CPU %u: stays with backend %s of stack %s%s", cpu,
-	    backend_text(&b, text), b.stack,
-	    flow->flags & FLOW_CLOSING ? " (closing: a SYN would start anew)" : "");
+	set_backend(ret, flow.backend, &b);
+	say(ret, "affinity", "known: stays with backend %s of stack %s%s", backend_text(&b, text),
+	    b.stack, flow.flags & FLOW_CLOSING ? " (closing: a SYN would start anew)" : "");
 	return true;
 }
 

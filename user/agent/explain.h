@@ -29,8 +29,7 @@ struct explanation {
 };
 
 /*
- * An unfragmented packet of the flow that is no ICMP and no SYN after a FIN. A flow known to
- * several CPUs goes by the entry seen last.
+ * For an unfragmented packet of the flow that is no ICMP and no SYN after a FIN.
  */
 void explain_packet(const struct datapath_view *view, const struct flow_tuple *tuple,
 		    struct explanation *ret);

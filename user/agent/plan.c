@@ -181,8 +181,9 @@ void plan_make(const struct compiled *from, const struct routes *to, struct plan
 		if (old)
 			compare_stack(ret, old, &to->stacks[i]);
 		else
-			add_change(ret, "stack %s added with %zu backends", to->stacks[i].name,
-				   to->stacks[i].backends_n);
+			add_change(ret, "stack %s added with %zu backend%s", to->stacks[i].name,
+				   to->stacks[i].backends_n,
+				   to->stacks[i].backends_n == 1 ? "" : "s");
 	}
 	for (size_t i = 0; i < was->stacks_n; i++)
 		if (!routes_find_stack(to, was->stacks[i].name))
