@@ -64,7 +64,7 @@ static json_t *json_single(float value)
 		return json_double((double)value);
 	for (int digits = 6; digits <= 9; digits++) {
 		snprintf(text, sizeof(text), "%.*g", digits, (double)value);
-		if (strtof(text, NULL) == value)
+		if ((float)strtod(text, NULL) == value)
 			break;
 	}
 	return json_real(strtod(text, NULL));
@@ -202,9 +202,41 @@ static json_t *default_value(const struct schema_field *field)
 	return json_bits(field, 0);
 }
 
-static json_t *default_entry_value(const struct schema_field *field)
+static json_t *unset_value(const struct schema_field *field)
 {
-	return field->type == SCHEMA_MESSAGE ? json_object() : default_value(field);
+	if (field->type == SCHEMA_MESSAGE && field->message->is_map_entry)
+		return json_object();
+	if (field->is_repeated)
+		return json_array();
+	return field->has_presence ? NULL : default_value(field);
+}
+
+/* Adds what is not set, and puts all fields into the order of the type. */
+static void set_defaults(const struct schema_message *type, json_t *object)
+{
+	for (size_t i = 0; i < type->fields_n; i++) {
+		const struct schema_field *field = &type->fields[i];
+		json_t *value = json_incref(json_object_get(object, field->name));
+
+		json_object_del(object, field->name);
+		if (!value)
+			value = unset_value(field);
+		if (value)
+			json_object_set_new(object, field->name, value);
+	}
+}
+
+/* The value of a map's entry that has none on the wire. */
+static json_t *unset_entry_value(const struct decoder *decoder, const struct schema_field *field)
+{
+	json_t *value;
+
+	if (field->type != SCHEMA_MESSAGE)
+		return default_value(field);
+	value = json_object();
+	if (decoder->defaults)
+		set_defaults(field->message, value);
+	return value;
 }
 
 static int get_map_entry(struct decoder *decoder, const struct schema_message *type,
@@ -230,7 +262,7 @@ static int get_map_entry(struct decoder *decoder, const struct schema_message *t
 		key = json_object_get(entry, key_field->name);
 		key = key ? json_incref(key) : default_value(key_field);
 		value = json_object_get(entry, value_field->name);
-		value = value ? json_incref(value) : default_entry_value(value_field);
+		value = value ? json_incref(value) : unset_entry_value(decoder, value_field);
 		key_text = json_is_string(key) ? util_strdup(json_string_value(key))
 					       : json_dumps(key, JSON_ENCODE_ANY);
 		json_object_set_new(map, key_text, value);
@@ -270,30 +302,6 @@ static int get_field(struct decoder *decoder, const struct schema_message *type,
 		return json_array_append_new(list_of(object, field), value);
 	unset_rivals(type, field, object);
 	return json_object_set_new(object, field->name, value);
-}
-
-static json_t *unset_value(const struct schema_field *field)
-{
-	if (field->type == SCHEMA_MESSAGE && field->message->is_map_entry)
-		return json_object();
-	if (field->is_repeated)
-		return json_array();
-	return field->has_presence ? NULL : default_value(field);
-}
-
-/* Adds what is not set, and puts all fields into the order of the type. */
-static void set_defaults(const struct schema_message *type, json_t *object)
-{
-	for (size_t i = 0; i < type->fields_n; i++) {
-		const struct schema_field *field = &type->fields[i];
-		json_t *value = json_incref(json_object_get(object, field->name));
-
-		json_object_del(object, field->name);
-		if (!value)
-			value = unset_value(field);
-		if (value)
-			json_object_set_new(object, field->name, value);
-	}
 }
 
 static int get_message(struct decoder *decoder, const struct schema_message *type,
