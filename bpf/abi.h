@@ -58,7 +58,6 @@ enum steer_reason {
 
 /* What happened on the way, one counter each, beside the reasons. */
 #define STEER_NOTES(X)                                                                             \
-	X(flow_hits)		/* packets whose flow was known */                                 \
 	X(flow_inserts)		/* flows remembered */                                             \
 	X(flow_evictions)	/* of those, in the place of a live older flow */                  \
 	X(flow_rationed)	/* new flows not remembered: too many in this second */            \
@@ -76,7 +75,7 @@ struct reasons {
 #undef X
 	__u64 ration_tick;  /* the tick that ration_used counts for */
 	__u64 ration_used;  /* flows remembered in that tick */
-	__u64 unused[12];
+	__u64 unused[13];
 };
 static_assert(sizeof(struct reasons) == 256, "a multiple of a cache line");
 

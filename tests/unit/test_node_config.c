@@ -188,9 +188,7 @@ static const struct refusal {
 	 "127.0.0.1:9451 or [::1]:9451\n"},
 	{ETH0 "http: 9451\n", "steerd.yaml:2: 'http' is '9451'; it must be an address and a port, "
 			      "such as 127.0.0.1:9451 or [::1]:9451\n"},
-	{ETH0 "routes: routes.yaml\n", "steerd.yaml:2: 'routes' is 'routes.yaml', which is "
-				       "relative; write the whole path, from / "
-				       "on\n"},
+	{ETH0 "routes: \"\"\n", "steerd.yaml:2: 'routes' is empty; write the path of a file\n"},
 	{ETH0 "pin_dir: pins\n", "steerd.yaml:2: 'pin_dir' is 'pins', which is relative; write the "
 				 "whole path, from / on\n"},
 	{ETH0 "state_dir: \"\"\n",
@@ -258,6 +256,29 @@ static void a_file_that_cannot_be_read_is_named(void **state)
 	assert_int_equal(node_config_load("/", &config, &problems), -EISDIR);
 }
 
+static void relative_files_stand_beside_the_node_file(void **state)
+{
+	char folder[] = "/tmp/test_node_config.XXXXXX";
+	CLEANUP_PROBLEMS struct problems problems = {0};
+	struct node_config config = {0};
+	char path[64], expect[64];
+	FILE *file;
+
+	(void)state;
+	assert_non_null(mkdtemp(folder));
+	snprintf(path, sizeof(path), "%s/steerd.yaml", folder);
+	snprintf(expect, sizeof(expect), "%s/routes.yaml", folder);
+	file = fopen(path, "w");
+	assert_non_null(file);
+	fputs("interfaces: [eth0]\nroutes: routes.yaml\n", file);
+	fclose(file);
+	assert_int_equal(node_config_load(path, &config, &problems), 0);
+	assert_string_equal(config.routes, expect);
+	node_config_clear(&config);
+	unlink(path);
+	rmdir(folder);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -267,6 +288,7 @@ int main(void)
 		cmocka_unit_test(http_can_be_turned_off),
 		cmocka_unit_test(wrong_files_are_refused_with_line_and_way_out),
 		cmocka_unit_test(a_file_that_cannot_be_read_is_named),
+		cmocka_unit_test(relative_files_stand_beside_the_node_file),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -129,20 +129,9 @@ static void read_xdp(struct yaml_reader *reader, const struct tree_node *node, v
 	yaml_read_fields(reader, node, fields, ARRAY_SIZE(fields), into);
 }
 
-/* A daemon has no folder of its own that a relative path could mean. */
-static void read_path(struct yaml_reader *reader, const struct tree_node *node, size_t max,
-		      char **ret_path)
+static void keep_path(struct yaml_reader *reader, const struct tree_node *node, const char *text,
+		      size_t max, char **ret_path)
 {
-	const char *text = yaml_read_text(reader, node);
-
-	if (!text)
-		return;
-	if (text[0] != '/') {
-		yaml_problem(reader, node,
-			     "'%s' is '%s', which is relative; write the whole path, from / on",
-			     node->key, text);
-		return;
-	}
 	if (strlen(text) > max || !text_is_printable(text)) {
 		yaml_problem(reader, node, "'%s' must be up to %zu bytes of printable text",
 			     node->key, max);
@@ -152,6 +141,32 @@ static void read_path(struct yaml_reader *reader, const struct tree_node *node, 
 	*ret_path = util_strdup(text);
 }
 
+/* Of something the daemon makes, which has no folder that a relative path could mean. */
+static void read_path(struct yaml_reader *reader, const struct tree_node *node, size_t max,
+		      char **ret_path)
+{
+	const char *text = yaml_read_text(reader, node);
+
+	if (text && text[0] != '/')
+		yaml_problem(reader, node,
+			     "'%s' is '%s', which is relative; write the whole path, from / on",
+			     node->key, text);
+	else if (text)
+		keep_path(reader, node, text, max, ret_path);
+}
+
+/* Of a file that stands beside the node file where the path is relative. */
+static void read_file_path(struct yaml_reader *reader, const struct tree_node *node,
+			   char **ret_path)
+{
+	const char *text = yaml_read_text(reader, node);
+
+	if (text && !text[0])
+		yaml_problem(reader, node, "'%s' is empty; write the path of a file", node->key);
+	else if (text)
+		keep_path(reader, node, text, FILE_PATH_MAX, ret_path);
+}
+
 static void read_unix(struct yaml_reader *reader, const struct tree_node *node, void *into)
 {
 	read_path(reader, node, SOCKET_PATH_MAX, &((struct node_config *)into)->listen_unix);
@@ -159,17 +174,17 @@ static void read_unix(struct yaml_reader *reader, const struct tree_node *node, 
 
 static void read_cert(struct yaml_reader *reader, const struct tree_node *node, void *into)
 {
-	read_path(reader, node, FILE_PATH_MAX, &((struct node_config *)into)->tcp_cert);
+	read_file_path(reader, node, &((struct node_config *)into)->tcp_cert);
 }
 
 static void read_key(struct yaml_reader *reader, const struct tree_node *node, void *into)
 {
-	read_path(reader, node, FILE_PATH_MAX, &((struct node_config *)into)->tcp_key);
+	read_file_path(reader, node, &((struct node_config *)into)->tcp_key);
 }
 
 static void read_client_ca(struct yaml_reader *reader, const struct tree_node *node, void *into)
 {
-	read_path(reader, node, FILE_PATH_MAX, &((struct node_config *)into)->tcp_client_ca);
+	read_file_path(reader, node, &((struct node_config *)into)->tcp_client_ca);
 }
 
 static void endpoint_clear(struct node_endpoint *endpoint)
@@ -382,7 +397,7 @@ static void read_state_dir(struct yaml_reader *reader, const struct tree_node *n
 
 static void read_routes(struct yaml_reader *reader, const struct tree_node *node, void *into)
 {
-	read_path(reader, node, FILE_PATH_MAX, &((struct node_config *)into)->routes);
+	read_file_path(reader, node, &((struct node_config *)into)->routes);
 }
 
 static void read_services(struct yaml_reader *reader, const struct tree_node *node, void *into)
@@ -485,12 +500,33 @@ int node_config_parse(const char *text, size_t size, struct node_config *ret,
 	return err ? err : read_tree(root, ret, problems);
 }
 
+/* A relative path counts from the folder of the node file. */
+static void put_beside(const char *node_file, char **path)
+{
+	const char *slash = strrchr(node_file, '/');
+	char *whole;
+
+	if (!*path || (*path)[0] == '/' || !slash)
+		return;
+	whole = util_format("%.*s/%s", (int)(slash - node_file), node_file, *path);
+	free(*path);
+	*path = whole;
+}
+
 int node_config_load(const char *path, struct node_config *ret, struct problems *problems)
 {
 	CLEANUP_TREE struct tree_node *root = NULL;
 	int err = yaml_tree_load(path, &root, problems);
 
-	return err ? err : read_tree(root, ret, problems);
+	if (!err)
+		err = read_tree(root, ret, problems);
+	if (err)
+		return err;
+	put_beside(path, &ret->tcp_cert);
+	put_beside(path, &ret->tcp_key);
+	put_beside(path, &ret->tcp_client_ca);
+	put_beside(path, &ret->routes);
+	return 0;
 }
 
 void node_config_clear(struct node_config *config)

@@ -45,7 +45,7 @@ struct node_config {
 
 	char *listen_unix; /* default /run/steerd/steerd.sock */
 	struct node_endpoint listen_tcp;
-	char *tcp_cert; /* these three are set where listen_tcp is */
+	char *tcp_cert; /* these three are set where listen_tcp is; relative: to the node file */
 	char *tcp_key;
 	char *tcp_client_ca;
 	struct node_endpoint http; /* default 127.0.0.1:9451; "off" turns it off */
@@ -60,13 +60,13 @@ struct node_config {
 
 	char *pin_dir; /* default /sys/fs/bpf/steerd */
 	char *state_dir; /* default /var/lib/steerd */
-	char *routes; /* NULL: none */
+	char *routes; /* NULL: none; relative: to the node file */
 	struct node_limits limits;
 };
 
 /*
  * 0; -EINVAL with every error in `problems`; -errno with a problem where the file cannot be read.
- * Only the file's form is judged: interfaces and certificates are looked at by who uses them.
+ * Relative paths of files come back with the node file's folder in front. Only form is judged: interfaces and certificates are looked at by who uses them.
  */
 int node_config_load(const char *path, struct node_config *ret, struct problems *problems);
 
