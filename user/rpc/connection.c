@@ -385,7 +385,7 @@ static int watch_tls(struct rpc_connection *connection)
 	if (err >= 0)
 		err = sd_event_add_time_relative(
 			server->loop, &connection->deadline, CLOCK_MONOTONIC,
-			server->limits.patience_ms * 1000ULL, 0, on_deadline, connection);
+			server->limits.patience_ms * 1000ULL, 10000, on_deadline, connection);
 	return err < 0 ? err : 0;
 }
 

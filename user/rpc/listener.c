@@ -17,6 +17,7 @@
 #define BACKLOG	    128
 #define BURST	    16 /* connections accepted before other events get their turn */
 #define RETRY_US    100000 /* while descriptors are short */
+#define TELL_MS	    60000 /* without a shortage, before the next one is logged */
 #define DESCRIPTORS 3 /* of one connection, at most */
 
 static void suspend(struct rpc_listener *listener)
@@ -43,8 +44,11 @@ static int on_retry(sd_event_source *source, uint64_t usec, void *userdata)
 /* What is out will be there again some time: connections wait in the backlog until then. */
 static void run_short(struct rpc_listener *listener, int err)
 {
-	if (!listener->is_short)
+	unsigned long long now_ms = util_now_ms();
+
+	if (!listener->short_told_ms || now_ms - listener->short_told_ms > TELL_MS)
 		log_errno(err, "cannot accept RPC connections now; they wait");
+	listener->short_told_ms = now_ms;
 	listener->is_short = true;
 	suspend(listener);
 	sd_event_source_set_time_relative(listener->retry, RETRY_US);
@@ -84,10 +88,8 @@ static bool accept_one(struct rpc_listener *listener)
 		run_short(listener, err);
 		return false;
 	}
-	if (!err && listener->is_short) {
-		log_info("RPC connections are accepted again");
+	if (!err)
 		listener->is_short = false;
-	}
 	/* Any other error is that of one connection, which is gone. */
 	return true;
 }
@@ -175,7 +177,7 @@ static int start(struct rpc_listener *listener, const char *name, char **ret_err
 				      on_connection, listener);
 	if (err >= 0)
 		err = sd_event_add_time_relative(server->loop, &listener->retry, CLOCK_MONOTONIC, 0,
-						 0, on_retry, listener);
+						 RETRY_US / 10, on_retry, listener);
 	if (err < 0) {
 		*ret_error = util_format("cannot listen on %s: %s", name, strerror(-err));
 		free_listener(listener);

@@ -18,7 +18,8 @@ struct rpc_listener {
 	int fd;
 	sd_event_source *source; /* of fd; off while full or out of descriptors */
 	sd_event_source *retry; /* turns it on again */
-	bool is_short; /* of descriptors; said once */
+	bool is_short; /* of descriptors */
+	unsigned long long short_told_ms; /* when that was last so; CLOCK_MONOTONIC */
 	char *path; /* of a unix socket */
 	dev_t device; /* the file that was made at path */
 	ino_t inode;

@@ -15,6 +15,7 @@
 #define IDLE_MS		  300000 /* a connection without calls is closed; clients make a new one */
 #define KEEPALIVE_MS	  60000 /* a peer that is gone is noticed */
 #define KEEPALIVE_WAIT_MS 20000
+#define ACCURACY_US	  10000 /* of our timers; 0 would mean a quarter of a second */
 #define PING_INTERVAL_MS  5000 /* clients may ping as often */
 
 /* Where gRPC puts the next call. */
@@ -207,8 +208,8 @@ static int create(struct rpc_server *server)
 		grpc_completion_queue_destroy(server->cq);
 		return err;
 	}
-	err = sd_event_add_time_relative(server->loop, &server->patience, CLOCK_MONOTONIC, 0, 0,
-					 on_patience, server);
+	err = sd_event_add_time_relative(server->loop, &server->patience, CLOCK_MONOTONIC, 0,
+					 ACCURACY_US, on_patience, server);
 	if (err >= 0)
 		err = sd_event_source_set_enabled(server->patience, SD_EVENT_OFF);
 	if (err >= 0)
@@ -309,7 +310,7 @@ void rpc_server_drain(struct rpc_server *server, unsigned int timeout_ms,
 	server->done_userdata = userdata;
 	stop(server);
 	if (sd_event_add_time_relative(server->loop, &server->cutoff, CLOCK_MONOTONIC,
-				       timeout_ms * 1000ULL, 0, on_cutoff, server) < 0)
+				       timeout_ms * 1000ULL, ACCURACY_US, on_cutoff, server) < 0)
 		grpc_server_cancel_all_calls(server->core);
 }
 
