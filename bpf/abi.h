@@ -184,7 +184,7 @@ struct vip_entry {
 };
 static_assert(sizeof(struct vip_entry) == 24, "no padding");
 
-/* Home slot = hash & mask; linear probing; a free slot ends it. Written by the agent only. */
+/* Linear probing from vip_home(); a free slot ends it. Written by the agent only. */
 struct vip_table {
 	__u64 seed[2];	/* odd; tried by the agent until every probe is short */
 	__u32 mask;	/* slots in use - 1, a power of two - 1 */
@@ -192,12 +192,16 @@ struct vip_table {
 	struct vip_entry slot[STEER_VIP_SLOTS];
 };
 
-/* a, b: the address as two 64-bit words exactly as they lie in memory. */
-STEER_INLINE __u32 vip_hash(const __u64 seed[2], __u64 a, __u64 b, __u16 port_be, __u8 protocol)
+/*
+ * A key's home slot; a, b: the address as two 64-bit words exactly as they lie in memory. The top
+ * bits of the sum of products depend on every bit of the key, the low ones do not.
+ */
+STEER_INLINE __u32 vip_home(const __u64 seed[2], __u32 mask, __u64 a, __u64 b, __u16 port_be,
+			    __u8 protocol)
 {
 	__u64 h = (a ^ ((__u64)port_be << 16 | protocol)) * seed[0] + b * seed[1];
 
-	return (h ^ (h >> 29)) >> 32;
+	return ((h >> 32) * (mask + 1ULL)) >> 32;
 }
 
 /* Global data `control`: written by the agent; one word decides which bank packets read. */

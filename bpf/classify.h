@@ -187,7 +187,7 @@ static __always_inline const struct vip_entry *vip_probe(const struct vip_table 
 {
 	__u64 a = (__u64)t->dst_be[1] << 32 | t->dst_be[0];
 	__u64 b = (__u64)t->dst_be[3] << 32 | t->dst_be[2];
-	__u32 at = vip_hash(table->seed, a, b, port_be, protocol);
+	__u32 at = vip_home(table->seed, table->mask, a, b, port_be, protocol);
 
 	for (int i = 0; i < STEER_VIP_PROBE; i++) {
 		const struct vip_entry *e =

@@ -85,7 +85,7 @@ static uint32_t home_slot(const __u64 seed[2], uint32_t mask, const struct vip_e
 	__u64 word[2];
 
 	memcpy(word, entry->address, sizeof(word));
-	return vip_hash(seed, word[0], word[1], entry->port_be, entry->protocol) & mask;
+	return vip_home(seed, mask, word[0], word[1], entry->port_be, entry->protocol);
 }
 
 /*
