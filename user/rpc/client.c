@@ -256,6 +256,7 @@ int rpc_stream_open(struct rpc_client *client, const char *method, uint32_t time
 {
 	struct rpc_stream *stream = util_calloc(1, sizeof(*stream));
 	gpr_timespec deadline = gpr_inf_future(GPR_CLOCK_REALTIME);
+	grpc_slice name = grpc_slice_from_copied_string(method);
 	grpc_op ops[3] = {
 		{.op = GRPC_OP_SEND_INITIAL_METADATA},
 		{.op = GRPC_OP_RECV_INITIAL_METADATA,
@@ -274,9 +275,9 @@ int rpc_stream_open(struct rpc_client *client, const char *method, uint32_t time
 	stream->details = grpc_empty_slice();
 	grpc_metadata_array_init(&stream->initial_metadata);
 	grpc_metadata_array_init(&stream->trailing_metadata);
-	stream->call = grpc_channel_create_call(client->channel, NULL, 0, stream->queue,
-						grpc_slice_from_copied_string(method), NULL,
+	stream->call = grpc_channel_create_call(client->channel, NULL, 0, stream->queue, name, NULL,
 						deadline, NULL);
+	grpc_slice_unref(name);
 	if (!start(stream, TAG_STATUS, ops, ARRAY_SIZE(ops))) {
 		rpc_stream_close(stream);
 		return -EIO;
