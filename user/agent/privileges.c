@@ -25,6 +25,12 @@
 	(CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER |             \
 	 CLONE_NEWPID | CLONE_NEWNET)
 
+#ifdef __SANITIZE_ADDRESS__
+static const bool has_address_sanitizer = true;
+#else
+static const bool has_address_sanitizer = false;
+#endif
+
 static const char *const groups[] = {
 	/* memory */
 	"brk mmap mprotect munmap mremap madvise membarrier",
@@ -158,14 +164,15 @@ static int load_filter(void)
 
 static void filter_calls(void)
 {
-#ifdef __SANITIZE_ADDRESS__
-	log_warning("no system-call filter: this build has AddressSanitizer");
-#else
-	int err = load_filter();
+	int err;
 
+	if (has_address_sanitizer) {
+		log_warning("no system-call filter: this build has AddressSanitizer");
+		return;
+	}
+	err = load_filter();
 	if (err)
 		log_warning("no system-call filter: %s", strerror(-err));
-#endif
 }
 
 static bool has(unsigned int capability)
