@@ -239,6 +239,33 @@ static void backend_presumed_up_stays_so_until_told_otherwise(void **unused)
 		     });
 }
 
+static void drained_backend_found_in_the_kernel_keeps_its_flows(void **unused)
+{
+	struct health_state state;
+
+	(void)unused;
+	health_state_init(&state, true, 2, 3, 1);
+	health_state_presume(&state, KEEP);
+	health_state_override(&state, HEALTH_OVERRIDE_DRAIN, 1);
+	assert_int_equal(state.bits, KEEP);
+}
+
+static void backend_found_down_in_the_kernel_waits_for_its_first_check(void **unused)
+{
+	struct health_state state;
+
+	(void)unused;
+	health_state_init(&state, true, 2, 3, 1);
+	health_state_presume(&state, ROUTE);
+	assert_int_equal(state.bits, ROUTE);
+	assert_string_equal(state.reason, "health check: no result yet");
+	assert_int_equal(health_state_check(&state, true, NULL, 2), BITS | WHY);
+	assert_int_equal(state.bits, UP);
+	health_state_init(&state, true, 2, 3, 1);
+	health_state_presume(&state, 0);
+	assert_int_equal(state.bits, 0);
+}
+
 static void new_settings_keep_the_verdict_while_checks_go_on(void **unused)
 {
 	struct health_state state;
@@ -317,6 +344,8 @@ int main(void)
 		cmocka_unit_test(up_by_operator_beats_checks_but_not_a_missing_next_hop),
 		cmocka_unit_test(checks_count_while_there_is_no_next_hop),
 		cmocka_unit_test(backend_presumed_up_stays_so_until_told_otherwise),
+		cmocka_unit_test(drained_backend_found_in_the_kernel_keeps_its_flows),
+		cmocka_unit_test(backend_found_down_in_the_kernel_waits_for_its_first_check),
 		cmocka_unit_test(new_settings_keep_the_verdict_while_checks_go_on),
 		cmocka_unit_test(ending_checks_lifts_what_they_found),
 		cmocka_unit_test(zero_thresholds_count_as_one),

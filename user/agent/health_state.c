@@ -108,11 +108,17 @@ void health_state_init(struct health_state *state, bool checked, uint32_t fall, 
 	state_update(state, now_ms);
 }
 
+void health_state_presume(struct health_state *state, uint8_t bits)
+{
+	if (bits & BACKEND_KEEP)
+		state->verdict = HEALTH_VERDICT_UP;
+	state->routed = bits & BACKEND_ROUTE;
+	state_update(state, state->since_ms);
+}
+
 void health_state_presume_up(struct health_state *state)
 {
-	state->verdict = HEALTH_VERDICT_UP;
-	state->routed = true;
-	state_update(state, state->since_ms);
+	health_state_presume(state, BITS_UP);
 }
 
 unsigned int health_state_configure(struct health_state *state, bool checked, uint32_t fall,

@@ -68,9 +68,13 @@ void health_state_init(struct health_state *state, bool checked, uint32_t fall, 
 		       uint64_t now_ms);
 
 /*
- * For a backend that took new flows before this process began: it goes on (all three bits) until
- * a next hop or enough failed checks say otherwise. Right after health_state_init().
+ * For a backend whose flows this process found in the kernel: `bits` is what the map says. One
+ * that kept flows goes on as up, and one that had a next hop as having it, until inputs say
+ * otherwise; of any other the first check decides. Right after health_state_init().
  */
+void health_state_presume(struct health_state *state, uint8_t bits);
+
+/* The same for one that took new flows. */
 void health_state_presume_up(struct health_state *state);
 
 /* New settings; the verdict stands unless checks begin (stays up) or end (becomes up). */
