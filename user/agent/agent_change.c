@@ -5,11 +5,20 @@
 #include <errno.h>
 #include <linux/membarrier.h>
 #include <sys/syscall.h>
+#include <time.h>
 
 #include "common/log.h"
 #include "common/util.h"
 
-#define GRACE_MS 100 /* far longer than a packet can be in the program */
+#define GRACE_US 100000 /* far longer than a packet can be in the program */
+
+static uint64_t now_us(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
 
 void agent_limits(const struct agent *agent, struct routes_limits *ret)
 {
@@ -88,7 +97,7 @@ static void on_fresh_backend(uint32_t slot, const struct route_stack *stack,
 /* No packet that began under the bank we are about to write can still be reading it. */
 static void wait_for_packets(const struct agent *agent)
 {
-	if (util_now_ms() - agent->activated_ms < GRACE_MS)
+	if (now_us() - agent->activated_us < GRACE_US)
 		syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
 }
 
@@ -150,7 +159,7 @@ void agent_switch(struct agent *agent, unsigned int bank)
 	const struct compiled *was = agent->compiled[!bank], *now = agent->compiled[bank];
 
 	bank_activate(agent->view, bank);
-	agent->activated_ms = util_now_ms();
+	agent->activated_us = now_us();
 	agent->change++;
 	free(agent->dirty);
 	agent->dirty = util_calloc(now->routes->stacks_n, sizeof(*agent->dirty));
@@ -177,8 +186,9 @@ static void replace_text(char **text, const char *with)
 	*text = util_strdup(with ? with : "");
 }
 
+/* begun_us: when the change was asked for, by now_us(). */
 static void note_change(struct agent *agent, const struct agent_change *change,
-			const struct plan *plan, uint64_t version)
+			const struct plan *plan, uint64_t version, uint64_t begun_us)
 {
 	const struct compiled *live = agent_live(agent);
 	struct saved_routes saved;
@@ -189,7 +199,9 @@ static void note_change(struct agent *agent, const struct agent_change *change,
 	replace_text(&agent->applied_by, change->by);
 	replace_text(&agent->tag, change->tag);
 	events_add(agent->events, EVENT_ROUTES, NULL, NULL, NULL,
-		   "routes version %llu live, by %s: %s%s", (unsigned long long)version, change->by,
+		   "routes version %llu live after %.1f ms, by %s: %s%s",
+		   (unsigned long long)version, (double)(agent->activated_us - begun_us) / 1000,
+		   change->by,
 		   plan->changes_n ? plan->changes[0] : "no change",
 		   plan->changes_n > 1 ? ", and more" : "");
 	saved = (struct saved_routes){.routes = live->routes,
@@ -227,6 +239,7 @@ int agent_apply(struct agent *agent, struct routes *taken, const struct agent_ch
 {
 	CLEANUP_ROUTES struct routes *routes = taken;
 	const struct compiled *live = agent_live(agent);
+	uint64_t begun_us = now_us();
 	struct plan plan;
 	int err = check(agent, routes, problems);
 
@@ -248,7 +261,7 @@ int agent_apply(struct agent *agent, struct routes *taken, const struct agent_ch
 			return err;
 		}
 		agent_switch(agent, bank);
-		note_change(agent, change, &plan, agent->version + 1);
+		note_change(agent, change, &plan, agent->version + 1, begun_us);
 	}
 	*ret_plan = plan;
 	return 0;
@@ -307,6 +320,7 @@ int agent_rollback(struct agent *agent, const char *service, const struct agent_
 {
 	unsigned int bank = agent_idle_bank(agent);
 	struct compiled *before = agent->compiled[bank];
+	uint64_t begun_us = now_us();
 
 	if (!before || !agent_live(agent)) {
 		problems_add(problems, "routes", 0,
@@ -321,7 +335,7 @@ int agent_rollback(struct agent *agent, const char *service, const struct agent_
 	before->version = agent->version + 1;
 	agent->view->control->version[bank] = before->version;
 	agent_switch(agent, bank);
-	note_change(agent, change, ret_plan, before->version);
+	note_change(agent, change, ret_plan, before->version, begun_us);
 	return 0;
 }
 

@@ -19,7 +19,7 @@ struct agent {
 	struct bank_slots slots;
 
 	struct compiled *compiled[STEER_BANKS]; /* what each bank holds; NULL: nothing known */
-	uint64_t activated_ms; /* util_now_ms() of the last switch of banks */
+	uint64_t activated_us; /* CLOCK_MONOTONIC, of the last switch of banks */
 	uint32_t change; /* counts changes of the live routes */
 	uint32_t *followed; /* by backend slot: the change it was last live in */
 	bool *dirty; /* by live stack: its health changed */
