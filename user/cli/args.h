@@ -11,6 +11,7 @@ struct args_flag {
 	const char *name; /* without the dashes */
 	char letter; /* 0: none */
 	const char *value; /* what its argument is called; NULL: it takes none */
+	bool is_later; /* promised to users, but of a later version */
 };
 
 /*

@@ -147,8 +147,6 @@ enum cli_result command_split(struct cli *cli, const struct cli_input *input)
 	CLEANUP_JSON json_t *reply = NULL;
 	enum cli_result result;
 
-	if (input->flags[SPLIT_SEGMENT])
-		return cli_misuse(cli, "not supported yet: --segment");
 	result = read_split(cli, input->args + 1, input->n - 1, split);
 	if (result)
 		return result;

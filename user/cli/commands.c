@@ -5,33 +5,33 @@
 #include "common/util.h"
 
 const struct args_flag commands_globals[GLOBAL_MAX] = {
-	[GLOBAL_ADDRESS] = {"address", 'a', "ADDRESS"},
-	[GLOBAL_CERT] = {"cert", 0, "FILE"},
-	[GLOBAL_KEY] = {"key", 0, "FILE"},
-	[GLOBAL_CA] = {"ca", 0, "FILE"},
-	[GLOBAL_TIMEOUT] = {"timeout", 0, "SECONDS"},
-	[GLOBAL_OUTPUT] = {"output", 'o', "table|json"},
-	[GLOBAL_HELP] = {"help", 'h', NULL},
+	[GLOBAL_ADDRESS] = {.name = "address", .letter = 'a', .value = "ADDRESS"},
+	[GLOBAL_CERT] = {.name = "cert", .value = "FILE"},
+	[GLOBAL_KEY] = {.name = "key", .value = "FILE"},
+	[GLOBAL_CA] = {.name = "ca", .value = "FILE"},
+	[GLOBAL_TIMEOUT] = {.name = "timeout", .value = "SECONDS"},
+	[GLOBAL_OUTPUT] = {.name = "output", .letter = 'o', .value = "table|json"},
+	[GLOBAL_HELP] = {.name = "help", .letter = 'h'},
 };
 
 static const struct args_flag apply_flags[] = {
-	[APPLY_FILE] = {"file", 'f', "FILE"},
-	[APPLY_DRY_RUN] = {"dry-run", 0, NULL},
+	[APPLY_FILE] = {.name = "file", .letter = 'f', .value = "FILE"},
+	[APPLY_DRY_RUN] = {.name = "dry-run"},
 };
 
 static const struct args_flag split_flags[] = {
-	[SPLIT_DRY_RUN] = {"dry-run", 0, NULL},
-	[SPLIT_SEGMENT] = {"segment", 0, "SEGMENT"},
+	[SPLIT_DRY_RUN] = {.name = "dry-run"},
+	[SPLIT_SEGMENT] = {.name = "segment", .value = "SEGMENT", .is_later = true},
 };
 
-static const struct args_flag status_flags[] = {[STATUS_ROUTES] = {"routes", 0, NULL}};
+static const struct args_flag status_flags[] = {[STATUS_ROUTES] = {.name = "routes"}};
 
 static const struct args_flag events_flags[] = {
-	[EVENTS_FOLLOW] = {"follow", 'f', NULL},
-	[EVENTS_AFTER] = {"after", 0, "SEQUENCE"},
+	[EVENTS_FOLLOW] = {.name = "follow", .letter = 'f'},
+	[EVENTS_AFTER] = {.name = "after", .value = "SEQUENCE"},
 };
 
-static const struct args_flag call_flags[] = {[CALL_LIST] = {"list", 0, NULL}};
+static const struct args_flag call_flags[] = {[CALL_LIST] = {.name = "list"}};
 
 #define FLAGS(array) .flags = (array), .flags_n = ARRAY_SIZE(array)
 

@@ -9,7 +9,8 @@
 static void print_words_of(const struct args_flag *flags, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
-		printf(" --%s", flags[i].name);
+		if (!flags[i].is_later)
+			printf(" --%s", flags[i].name);
 }
 
 /* What the arguments of a command can be, as shell code that sets `words`. */

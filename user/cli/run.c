@@ -73,6 +73,15 @@ static enum cli_result check_args(const struct cli *cli, char **args, size_t n)
 	return CLI_DONE;
 }
 
+static enum cli_result check_flags(const struct cli *cli, const char *const *values)
+{
+	for (size_t i = 0; i < cli->command->flags_n; i++)
+		if (values[i] && cli->command->flags[i].is_later)
+			return cli_misuse(cli, "not supported yet: --%s",
+					  cli->command->flags[i].name);
+	return CLI_DONE;
+}
+
 /* Global flags up to the command's name, then those that the command adds. */
 static enum cli_result parse_command(struct cli *cli, struct parsed *parsed, int argc, char **argv)
 {
@@ -116,7 +125,9 @@ static enum cli_result run_command(struct cli *cli, const struct parsed *parsed)
 		help_print_overview(stderr);
 		return CLI_MISUSED;
 	}
-	result = check_args(cli, input.args, input.n);
+	result = check_flags(cli, input.flags);
+	if (!result)
+		result = check_args(cli, input.args, input.n);
 	if (!result)
 		result = read_globals(cli, parsed->values);
 	return result ?: cli->command->run(cli, &input);
