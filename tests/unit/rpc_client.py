@@ -215,6 +215,30 @@ def hostile():
     assert node_of(connect()) == "edge-1"
 
 
+def large_requests():
+    """More at once than the server may hold: some are refused, and then all is as before."""
+    channels = [connect([("grpc.use_local_subchannel_pool", 1)]) for _ in range(4)]
+    request = agent("ApplyRequest", routes=TYPES["steerd.v1.Routes"](fleet_key="k" * 900000))
+    calls = [unary(channels[i % 4], "Apply").future(request, timeout=TIMEOUT) for i in range(60)]
+    codes = {c.code() for c in calls}
+    assert codes <= {grpc.StatusCode.OK, grpc.StatusCode.RESOURCE_EXHAUSTED,
+                     grpc.StatusCode.UNAVAILABLE}, codes
+    for channel in channels:
+        patiently(codes | {grpc.StatusCode.RESOURCE_EXHAUSTED}, lambda c=channel: unary(c, "Apply")(request, timeout=TIMEOUT))
+
+
+def patiently(codes, function):
+    """Until it goes well; the codes given are those that say to try again."""
+    deadline = time.monotonic() + TIMEOUT
+    while True:
+        try:
+            return function()
+        except grpc.RpcError as error:
+            assert error.code() in codes, error
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+
+
 def garbage_connections():
     """What is not HTTP/2 at all harms nobody else."""
     for data in (b"", b"GET / HTTP/1.1\r\n\r\n", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\xff" * 4096):
@@ -233,15 +257,7 @@ def calls_limit():
     expect_code(grpc.StatusCode.RESOURCE_EXHAUSTED, lambda: node_of(channel), "8 calls")
     for stream in streams:
         stream.cancel()
-    deadline = time.monotonic() + TIMEOUT
-    while True:
-        try:
-            assert node_of(channel) == "edge-1"
-            return
-        except grpc.RpcError as error:
-            assert error.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+    assert patiently([grpc.StatusCode.RESOURCE_EXHAUSTED], lambda: node_of(channel)) == "edge-1"
 
 
 def patience():

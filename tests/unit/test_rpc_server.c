@@ -106,6 +106,14 @@ static void hostile_messages_are_refused_with_a_reason(void **state)
 	run("hostile", &limits);
 }
 
+static void more_requests_than_memory_are_survived(void **state)
+{
+	const struct rpc_limits limits = {.message_bytes = 1 << 20, .total_bytes = 1 << 20};
+
+	(void)state;
+	run("large_requests", &limits);
+}
+
 static void other_protocols_on_the_socket_harm_nobody(void **state)
 {
 	(void)state;
@@ -255,6 +263,30 @@ static void a_drain_of_an_idle_server_is_over_at_once(void **state)
 	rpc_world_free(world);
 }
 
+static void a_silent_connection_does_not_outlive_the_drain(void **state)
+{
+	struct rpc_world *world = rpc_world_new(NULL);
+	CLEANUP_FREE char *path = rpc_world_path(world, "sock");
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	CLEANUP_CLOSE int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct rpc_usage usage = {};
+	sd_event_source *limit = NULL;
+
+	(void)state;
+	strcpy(address.sun_path, path);
+	assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	while (!usage.connections) {
+		assert_true(sd_event_run(world->loop, 10000000) > 0);
+		rpc_server_usage(world->server, &usage);
+	}
+	sd_event_add_time_relative(world->loop, &limit, CLOCK_MONOTONIC, 10000000, 0, on_drain_wait,
+				   NULL);
+	rpc_server_drain(world->server, 100, on_drained, world->loop);
+	assert_int_equal(sd_event_loop(world->loop), 0);
+	sd_event_source_disable_unref(limit);
+	rpc_world_free(world);
+}
+
 static void freeing_a_server_cancels_its_calls(void **state)
 {
 	struct rpc_world *world = rpc_world_new(NULL);
@@ -350,6 +382,7 @@ int main(void)
 		cmocka_unit_test(a_handler_hears_when_the_client_gives_up),
 		cmocka_unit_test(a_handler_that_forgets_its_call_fails_it),
 		cmocka_unit_test(hostile_messages_are_refused_with_a_reason),
+		cmocka_unit_test(more_requests_than_memory_are_survived),
 		cmocka_unit_test(other_protocols_on_the_socket_harm_nobody),
 		cmocka_unit_test(calls_beyond_the_limit_are_refused),
 		cmocka_unit_test(a_request_that_never_comes_is_given_up),
@@ -359,6 +392,7 @@ int main(void)
 		cmocka_unit_test(reflection_describes_every_service),
 		cmocka_unit_test(a_drain_lets_calls_finish_and_cancels_the_rest),
 		cmocka_unit_test(a_drain_of_an_idle_server_is_over_at_once),
+		cmocka_unit_test(a_silent_connection_does_not_outlive_the_drain),
 		cmocka_unit_test(freeing_a_server_cancels_its_calls),
 		cmocka_unit_test(the_socket_has_the_mode_asked_for_and_goes_with_the_server),
 		cmocka_unit_test(a_socket_nobody_answers_on_is_replaced),

@@ -65,6 +65,16 @@ static void set_defaults(struct rpc_limits *limits)
 		limits->stream_bytes = limits->total_bytes;
 }
 
+/* What gRPC may hold of messages that are on their way, whatever clients begin and never end. */
+static grpc_resource_quota *create_quota(const struct rpc_limits *limits)
+{
+	grpc_resource_quota *quota = grpc_resource_quota_create("rpc");
+	size_t sent = 2 * limits->total_bytes, received = 4 * limits->message_bytes;
+
+	grpc_resource_quota_resize(quota, sent > received ? sent : received);
+	return quota;
+}
+
 static grpc_server *create_core(const struct rpc_limits *limits)
 {
 	const struct {
@@ -85,15 +95,24 @@ static grpc_server *create_core(const struct rpc_limits *limits)
 		{GRPC_COMPRESSION_CHANNEL_ENABLED_ALGORITHMS_BITSET, 1 << GRPC_COMPRESS_NONE},
 		{GRPC_ARG_ENABLE_PER_MESSAGE_DECOMPRESSION, 0},
 	};
-	grpc_arg args[ARRAY_SIZE(numbers)];
-	grpc_channel_args all = {ARRAY_SIZE(numbers), args};
+	grpc_resource_quota *quota = create_quota(limits);
+	grpc_arg args[ARRAY_SIZE(numbers) + 1];
+	grpc_channel_args all = {ARRAY_SIZE(args), args};
+	grpc_server *core;
 
 	for (size_t i = 0; i < ARRAY_SIZE(numbers); i++) {
 		args[i].type = GRPC_ARG_INTEGER;
 		args[i].key = (char *)numbers[i].key;
 		args[i].value.integer = numbers[i].value;
 	}
-	return grpc_server_create(&all, NULL);
+	args[ARRAY_SIZE(numbers)] = (grpc_arg){
+		.type = GRPC_ARG_POINTER,
+		.key = (char *)GRPC_ARG_RESOURCE_QUOTA,
+		.value.pointer = {quota, grpc_resource_quota_arg_vtable()},
+	};
+	core = grpc_server_create(&all, NULL);
+	grpc_resource_quota_unref(quota);
+	return core;
 }
 
 static void request_call(struct rpc_server *server, struct rpc_slot *slot)

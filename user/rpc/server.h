@@ -44,6 +44,10 @@ struct rpc_limits {
 	unsigned int connections; /* at once, of each listener; default 256; beyond: they wait */
 	size_t stream_bytes; /* queued for one stream; default 4 MiB */
 	size_t total_bytes; /* queued for all calls together; default 64 MiB */
+	/*
+	 * Beside that, gRPC may hold twice total_bytes, or four messages if that is more, of what is
+	 * on its way; calls and connections beyond are cut off.
+	 */
 	unsigned int patience_ms; /* to send a request, to take a reply, to shake hands in TLS;
 				   * default 30000 */
 };
@@ -92,7 +96,7 @@ void rpc_server_free(struct rpc_server *server);
 
 struct rpc_usage {
 	unsigned int calls; /* open, or not yet taken by the client */
-	unsigned int connections; /* that this side knows of: TLS ones */
+	unsigned int connections; /* of all listeners */
 	size_t queued_bytes;
 };
 void rpc_server_usage(const struct rpc_server *server, struct rpc_usage *ret_usage);
