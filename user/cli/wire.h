@@ -35,7 +35,7 @@ int wire_skip(struct wire_cursor *cursor, enum wire_type type);
 
 static inline uint64_t wire_zigzag(int64_t value)
 {
-	return (uint64_t)value << 1 ^ (uint64_t)(value >> 63);
+	return (uint64_t)value << 1 ^ -(uint64_t)(value < 0);
 }
 
 static inline int64_t wire_unzigzag(uint64_t value)
