@@ -7,16 +7,18 @@
 #include "agent/mix.h"
 #include "common/util.h"
 
-#define OFFSET_SEED 0x6d61676c65763031ULL
-#define SKIP_SEED   0x6d61676c65763032ULL
+#define ADDRESS_SEED 0x6d61676c65763031ULL
+#define ROUNDS	     3
 
 /* A member's own order of preference for the slots, and how far down it is. */
 struct claimant {
 	struct address address;
-	uint32_t next; /* the slot it would like now */
-	uint32_t skip; /* odd, so that it comes past every slot of a power of two */
-	uint32_t quota;
-	uint32_t credit; /* a turn costs the largest quota */
+	uint32_t rank; /* of the slot it would like next */
+	uint32_t offset;
+	uint32_t factor[ROUNDS]; /* odd */
+	uint32_t weight;
+	uint32_t quota; /* slots still to come */
+	uint64_t credit; /* twice its weight each round; a turn costs twice the largest weight */
 	uint16_t backend;
 };
 
@@ -29,23 +31,36 @@ static int claimant_compare(const void *a, const void *b)
 
 static void claimant_init(struct claimant *c, const struct ring_member *member)
 {
-	const struct address *address = &member->address;
+	uint64_t h = mix_bytes(&member->address, sizeof(member->address), ADDRESS_SEED);
 
 	*c = (struct claimant){
-		.address = *address,
-		.next = mix_bytes(address, sizeof(*address), OFFSET_SEED) % STEER_RING_SLOTS,
-		.skip = mix_bytes(address, sizeof(*address), SKIP_SEED) % STEER_RING_SLOTS | 1,
-		.quota = member->weight,
+		.address = member->address,
+		.offset = h % STEER_RING_SLOTS,
+		.weight = member->weight,
 		.backend = member->slot,
 	};
+	for (int i = 0; i < ROUNDS; i++)
+		c->factor[i] = mix64(h + i) % STEER_RING_SLOTS | 1;
+}
+
+/* A permutation of the slots: odd factors and xor with a shift are bijections on 14 bits. */
+static uint32_t claimant_slot(const struct claimant *c, uint32_t rank)
+{
+	uint32_t slot = rank + c->offset;
+
+	for (int i = 0; i < ROUNDS; i++) {
+		slot = slot * c->factor[i] % STEER_RING_SLOTS;
+		slot ^= slot >> 7;
+	}
+	return slot;
 }
 
 /* Members with a weight as claimants in the order of their addresses, quotas set. */
 static int claimants_make(const struct ring_member *members, size_t n, struct claimant *claimants,
 			  size_t *ret_n)
 {
-	CLEANUP_FREE uint32_t *weights = util_calloc(n + 1, sizeof(*weights));
-	CLEANUP_FREE uint32_t *quotas = util_calloc(n + 1, sizeof(*quotas));
+	CLEANUP_FREE uint32_t *weights = util_calloc(n, sizeof(*weights));
+	CLEANUP_FREE uint32_t *quotas = util_calloc(n, sizeof(*quotas));
 	size_t used = 0;
 	int r;
 
@@ -56,7 +71,7 @@ static int claimants_make(const struct ring_member *members, size_t n, struct cl
 	for (size_t i = 0; i < used; i++) {
 		if (i && !claimant_compare(&claimants[i - 1], &claimants[i]))
 			return -EINVAL;
-		weights[i] = claimants[i].quota;
+		weights[i] = claimants[i].weight;
 	}
 
 	r = apportion(weights, used, STEER_RING_SLOTS, quotas);
@@ -70,45 +85,61 @@ static int claimants_make(const struct ring_member *members, size_t n, struct cl
 
 static void claim(struct claimant *c, bool *taken, struct ring *ring)
 {
-	uint32_t slot = c->next;
+	uint32_t slot;
 
-	while (taken[slot])
-		slot = (slot + c->skip) % STEER_RING_SLOTS;
+	do
+		slot = claimant_slot(c, c->rank++);
+	while (taken[slot]);
 	taken[slot] = true;
 	ring->backend[slot] = c->backend;
-	c->next = (slot + c->skip) % STEER_RING_SLOTS;
+}
+
+/* The largest weight of those who still want slots, so that each round gives a slot at least. */
+static uint32_t turn_price(const struct claimant *claimants, size_t n)
+{
+	uint32_t price = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (claimants[i].quota && claimants[i].weight > price)
+			price = claimants[i].weight;
+	return price;
+}
+
+/* Everybody starts with half a turn's price, so that turns are early as often as late. */
+static void claimants_take_turns(struct claimant *claimants, size_t n, struct ring *ring)
+{
+	bool taken[STEER_RING_SLOTS] = {};
+	uint32_t price;
+
+	price = turn_price(claimants, n);
+	for (size_t i = 0; i < n; i++)
+		claimants[i].credit = price;
+	while ((price = turn_price(claimants, n))) {
+		for (size_t i = 0; i < n; i++) {
+			struct claimant *c = &claimants[i];
+
+			if (!c->quota)
+				continue;
+			c->credit += 2ULL * c->weight;
+			if (c->credit < 2ULL * price)
+				continue;
+			c->credit -= 2ULL * price;
+			c->quota--;
+			claim(c, taken, ring);
+		}
+	}
 }
 
 int ring_build(const struct ring_member *members, size_t n, struct ring *ret)
 {
-	CLEANUP_FREE struct claimant *claimants = util_calloc(n + 1, sizeof(*claimants));
-	bool taken[STEER_RING_SLOTS] = {};
-	uint32_t price = 0, left = STEER_RING_SLOTS;
+	CLEANUP_FREE struct claimant *claimants = util_calloc(n, sizeof(*claimants));
 	size_t used;
 	int r;
 
 	r = claimants_make(members, n, claimants, &used);
 	if (r < 0)
 		return r;
-
-	for (size_t i = 0; i < used; i++)
-		price = claimants[i].quota > price ? claimants[i].quota : price;
-	for (size_t i = 0; i < used; i++)
-		claimants[i].credit = price / 2;
-
-	/* After `price` rounds everybody has had exactly quota turns, evenly spread over them. */
-	while (left) {
-		for (size_t i = 0; i < used; i++) {
-			struct claimant *c = &claimants[i];
-
-			c->credit += c->quota;
-			if (c->credit < price)
-				continue;
-			c->credit -= price;
-			claim(c, taken, ret);
-			left--;
-		}
-	}
+	claimants_take_turns(claimants, used, ret);
 	return 0;
 }
 

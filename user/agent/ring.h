@@ -18,12 +18,19 @@ struct ring_member {
 
 /*
  * Maglev hashing (Eisenbud et al., "Maglev: a fast and reliable software network load balancer",
- * NSDI 2016, section 3.4) with a table of 2^14 and odd skips. Which member owns a slot follows
- * from the set of (address, weight) alone: the order of the list and member.slot change nothing,
- * so that every host with the same routes sends a flow to the same address.
+ * NSDI 2016, section 3.4) with a table of 2^14. The paper's linear sequences need a prime size: in
+ * this one related skips collide again and again, so each member's preferences are a bijection of
+ * 14 bits keyed by its address. Which member owns a slot follows from the set of
+ * (address, weight) alone: the order of the list and member.slot change nothing, so that every
+ * host with the same routes sends a flow to the same address.
  *
  * A member's slots are its exact share by weight, rounded down or up (apportion.h says what
- * becomes of shares under one slot).
+ * becomes of shares under one slot). Multiplying every weight by the same number changes nothing.
+ *
+ * A member that is removed gives its slots to the others, and a new or heavier one takes what it
+ * needs. Beyond those, some slots pass between members that had no part in it (measured, and held
+ * by the tests): on average 0.2 % of the ring with 3 members, 0.7 % with 16, 1.1 % with 64, 1.6 %
+ * with 160, 1 % with 500; at worst 2.3 %.
  *
  * -ENOENT: no member with a weight; -E2BIG: more of those than slots; -EINVAL: an address twice.
  */

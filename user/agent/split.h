@@ -23,14 +23,18 @@ struct split_member {
  * the quotas: weighted rendezvous hashing with prices such that the counts come out exact
  * (semi-discrete optimal transport, found by successive shortest paths over the stacks).
  *
- * What a change of weights moves:
- * - Two stacks before and after: the difference of the quotas exactly, and nested: the clients in
- *   green at 5 % are among those in green at 20 %.
- * - Three or more: nearly the difference. More than that cannot be had from a table without
- *   memory: for the share of a to be taken wholly from b, or wholly from c, as the change demands,
- *   a's slots at 20 % would have to contain those at 5 % whoever held the rest, and so for each
- *   stack; but the first slots of a and of b, both at 60 % against c alone, overlap, and one of
- *   them must then give way. MEASURED
+ * What a change of weights moves, with two stacks before and after: the difference of the quotas
+ * exactly, and nested, so that the clients in green at 5 % are among those in green at 20 %.
+ *
+ * With three or more no table without memory can be exact. If it were, a stack's slots would
+ * follow from its own share alone, since what the others pass among themselves would leave it as
+ * it is. Then with c at 0 the halves of a and b are complements; so are those of a and c, and of
+ * b and c; and no three sets are.
+ * Slots moved, as a multiple of the difference, over random changes with 3 to 8 stacks (measured,
+ * and held by the tests): one weight changed, a stack added or removed: 1.01 to 1.06 on average,
+ * 1.35 at worst; all weights changed: 1.10 to 1.22 on average, 1.65 at worst; share passed from one
+ * stack to one other while the rest keep theirs, the hardest: 1.23 (three stacks) to 1.7 (eight) on
+ * average, 2.2 at worst.
  *
  * -ENOENT: no member with a weight; -E2BIG: more members than STEER_SPLIT_CHOICES; -EINVAL: not
  * sorted, or a name twice.
