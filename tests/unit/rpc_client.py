@@ -119,7 +119,7 @@ def slow_readers():
 
 
 def leaves_calls_open():
-    """Succeeds while a process of its own still has two calls open, until the server breaks them."""
+    """Succeeds while a process of its own has two calls open, which the server will break."""
     if os.fork():
         wait_for_file("open")
         return
@@ -224,7 +224,8 @@ def large_requests():
     assert codes <= {grpc.StatusCode.OK, grpc.StatusCode.RESOURCE_EXHAUSTED,
                      grpc.StatusCode.UNAVAILABLE}, codes
     for channel in channels:
-        patiently(codes | {grpc.StatusCode.RESOURCE_EXHAUSTED}, lambda c=channel: unary(c, "Apply")(request, timeout=TIMEOUT))
+        patiently(codes | {grpc.StatusCode.RESOURCE_EXHAUSTED},
+                  lambda c=channel: unary(c, "Apply")(request, timeout=TIMEOUT))
 
 
 def patiently(codes, function):
@@ -241,7 +242,8 @@ def patiently(codes, function):
 
 def garbage_connections():
     """What is not HTTP/2 at all harms nobody else."""
-    for data in (b"", b"GET / HTTP/1.1\r\n\r\n", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\xff" * 4096):
+    for data in (b"", b"GET / HTTP/1.1\r\n\r\n",
+                 b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\xff" * 4096):
         with socket.socket(socket.AF_UNIX) as s:
             s.connect(path("sock"))
             s.sendall(data)

@@ -71,7 +71,7 @@ static void a_client_that_never_shakes_hands_is_cut_off(void **state)
 	rpc_world_free(world);
 }
 
-static void a_drain_carries_the_last_reply_to_a_slow_client(void **state)
+static void a_drain_waits_for_a_slow_client(void **state)
 {
 	struct rpc_world *world = new_listening(NULL);
 
@@ -125,7 +125,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(only_clients_with_a_certificate_of_our_ca_get_in),
 		cmocka_unit_test(a_client_that_never_shakes_hands_is_cut_off),
-		cmocka_unit_test(a_drain_carries_the_last_reply_to_a_slow_client),
+		cmocka_unit_test(a_drain_waits_for_a_slow_client),
 		cmocka_unit_test(what_cannot_be_used_is_named),
 	};
 	sigset_t child;
