@@ -43,7 +43,7 @@ struct check {
 struct checker {
 	sd_event *event;
 	sd_event_source *pump; /* fires when waiting checks may start */
-	LIST_HEAD(, check) checks;
+	LIST_HEAD(check_list, check) checks;
 	TAILQ_HEAD(check_queue, check) queue;
 	uint32_t in_flight_max;
 	uint64_t burst_start_us;

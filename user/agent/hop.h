@@ -35,7 +35,7 @@ struct hop_neighbour {
 	struct rtnl_request use;
 	sd_event_source *timer;
 	LIST_ENTRY(hop_neighbour) all;
-	LIST_HEAD(, hop_entry) entries;
+	LIST_HEAD(hop_entry_sublist, hop_entry) entries;
 };
 
 /* Freed with its last watch. */
@@ -52,7 +52,7 @@ struct hop_entry {
 	struct nexthop current;
 	LIST_ENTRY(hop_entry) all;
 	LIST_ENTRY(hop_entry) by_neighbour;
-	LIST_HEAD(, nexthop_watch) watches;
+	LIST_HEAD(hop_watch_list, nexthop_watch) watches;
 };
 
 struct nexthop_watch {
@@ -78,10 +78,10 @@ struct nexthop_table {
 	void *entry_tree;
 	void *neighbour_tree;
 	void *link_tree;
-	LIST_HEAD(, hop_entry) entries;
-	LIST_HEAD(, hop_neighbour) neighbours;
-	LIST_HEAD(, hop_link) links;
-	TAILQ_HEAD(, nexthop_watch) queue;
+	LIST_HEAD(hop_entry_list, hop_entry) entries;
+	LIST_HEAD(hop_neighbour_list, hop_neighbour) neighbours;
+	LIST_HEAD(hop_link_list, hop_link) links;
+	TAILQ_HEAD(hop_watch_queue, nexthop_watch) queue;
 	_Alignas(struct nlmsghdr) char buffer[RTNL_RECEIVE_MAX];
 };
 

@@ -17,7 +17,7 @@ struct rtnl_queue {
 	int fd;
 	sd_event_source *io;
 	sd_event_source *sender; /* fires when something may be sent */
-	TAILQ_HEAD(, rtnl_request) waiting;
+	TAILQ_HEAD(rtnl_request_queue, rtnl_request) waiting;
 	struct rtnl_request *sent[RTNL_QUEUE_WINDOW]; /* by seq; NULL: answered or cancelled */
 	uint32_t under_way; /* answers still to come, also those that nobody wants any more */
 	uint32_t next_seq; /* never 0 */
