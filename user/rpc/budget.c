@@ -31,10 +31,11 @@ static void *budget_alloc(void *data, size_t size)
 static void budget_free(void *data, void *pointer)
 {
 	struct guard_budget *budget = data;
-	struct block *block = (struct block *)pointer - 1;
+	struct block *block;
 
 	if (!pointer)
 		return;
+	block = (struct block *)pointer - 1;
 	budget->left += block->size;
 	free(block);
 }

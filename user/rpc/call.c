@@ -259,11 +259,10 @@ static void on_received(struct rpc_op *op, bool ok)
 
 static void receive(struct rpc_call *call)
 {
-	const grpc_op op = {
-		.op = GRPC_OP_RECV_MESSAGE,
-		.data.recv_message.recv_message = &call->incoming,
-	};
+	grpc_op op = {};
 
+	op.op = GRPC_OP_RECV_MESSAGE;
+	op.data.recv_message.recv_message = &call->incoming;
 	call->is_receiving = true;
 	start(call, &call->receiving, &op, 1);
 }
@@ -292,11 +291,10 @@ void rpc_call_begin(struct rpc_server *server, grpc_call *core, const struct rpc
 		    const char *path)
 {
 	struct rpc_call *call = add_call(server, core, method);
-	const grpc_op close = {
-		.op = GRPC_OP_RECV_CLOSE_ON_SERVER,
-		.data.recv_close_on_server.cancelled = &call->was_cancelled,
-	};
+	grpc_op close = {};
 
+	close.op = GRPC_OP_RECV_CLOSE_ON_SERVER;
+	close.data.recv_close_on_server.cancelled = &call->was_cancelled;
 	rpc_call_hold(call);
 	start(call, &call->closing, &close, 1);
 	if (method)

@@ -36,11 +36,12 @@ static const char *reason(void)
 
 static int readable(const char *path, const char *what, char **ret_error)
 {
-	CLEANUP_FCLOSE FILE *file = fopen(path, "re");
-	int err = file ? 0 : -errno;
+	int err;
 
-	if (err)
-		*ret_error = util_format("cannot read %s %s: %s", what, path, strerror(-err));
+	if (!access(path, R_OK))
+		return 0;
+	err = -errno;
+	*ret_error = util_format("cannot read %s %s: %s", what, path, strerror(-err));
 	return err;
 }
 
