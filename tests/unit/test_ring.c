@@ -99,6 +99,22 @@ static void test_a_tiny_weight_still_has_a_slot(void **state)
 		assert_int_equal(counts[i], i == 7 ? STEER_RING_SLOTS - MEMBERS + 1 : 1);
 }
 
+/* Three have one slot's worth of weight exactly, until 8192 others get more than theirs. */
+static void test_small_shares_that_shrink_still_have_a_slot(void **state)
+{
+	static unsigned int counts[STEER_RING_SLOTS];
+	const size_t n = 8192 + 4;
+
+	(void)state;
+	members_random(1, n, 1);
+	members[0].weight = members[1].weight = members[2].weight = 1000;
+	members[3].weight = 16384 * 1000 - 3 * 1000 - 8192;
+	build(1, n, &ring);
+	count(&ring, counts, n);
+	for (size_t i = 0; i < n; i++)
+		assert_int_equal(counts[i], i == 3 ? STEER_RING_SLOTS - n + 1 : 1);
+}
+
 static void test_weight_zero_has_no_slot_and_changes_nothing(void **state)
 {
 	unsigned int counts[MEMBERS];
@@ -404,6 +420,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_slots_are_the_exact_share_rounded),
 		cmocka_unit_test(test_a_tiny_weight_still_has_a_slot),
+		cmocka_unit_test(test_small_shares_that_shrink_still_have_a_slot),
 		cmocka_unit_test(test_weight_zero_has_no_slot_and_changes_nothing),
 		cmocka_unit_test(test_as_many_members_as_slots_get_one_each),
 		cmocka_unit_test(test_refusals_leave_the_ring_alone),

@@ -291,6 +291,21 @@ static void test_neighbouring_addresses_spread(void **state)
 	}
 }
 
+static void test_grids_of_addresses_and_ports_fit(void **state)
+{
+	(void)state;
+	for (uint32_t ports = 1; ports <= 4096; ports *= 2) {
+		size_t n = 0;
+
+		for (uint32_t a = 0; a < 8192 / ports; a++)
+			for (uint32_t port = 0; port < ports; port++)
+				keys[n++] = key4(0x0a000000 + a, 8000 + port, a % 2 ? TCP : UDP);
+		if (vip_table_build(keys, n, &table))
+			fail_msg("%u ports of each address do not fit", ports);
+		assert_probes_short(ports);
+	}
+}
+
 /* 2001:db8:0:N::1, 2001:db8::N and N00:: each vary another part of the address. */
 static void test_addresses_differing_in_one_byte_pair_spread(void **state)
 {
@@ -351,6 +366,7 @@ int main(void)
 		cmocka_unit_test(test_slots_beyond_the_mask_are_left_alone),
 		cmocka_unit_test(test_order_of_keys_does_not_matter),
 		cmocka_unit_test(test_neighbouring_addresses_spread),
+		cmocka_unit_test(test_grids_of_addresses_and_ports_fit),
 		cmocka_unit_test(test_addresses_differing_in_one_byte_pair_spread),
 		cmocka_unit_test(test_one_address_holds_as_many_ports_as_there_is_room),
 		cmocka_unit_test(test_refusals_leave_the_table_alone),
