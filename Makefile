@@ -138,6 +138,28 @@ test: check-deps
 	$(MAKE) all
 	BUILD=$(BUILD) tests/run.sh
 
+# ---- bench ----
+
+BENCH_O := $(patsubst %.c,$(BUILD)/%.o,$(filter-out %.bpf.c,$(wildcard tests/bench/*.c)) \
+	tests/lib/fixture.c tests/lib/packet.c)
+
+$(BUILD)/tests/bench/%.bpf.o: tests/bench/%.bpf.c
+	@mkdir -p $(@D)
+	$(CLANG) $(BPF_CFLAGS) -Itests/bench -MMD -MP -c $< -o $@
+
+$(GEN)/harness.skel.h: $(BUILD)/tests/bench/harness.bpf.o
+	@mkdir -p $(@D)
+	bpftool gen skeleton $< name harness_bpf > $@
+
+$(BENCH_O): | $(GEN)/harness.skel.h
+$(BUILD)/tests/lib/% $(BUILD)/tests/bench/%: CPPFLAGS += -Itests
+$(BUILD)/tests/bench/bench: $(BENCH_O) $(ARCHIVES)
+	$(CC) $(SANFLAGS) $(BENCH_O) -Wl,--start-group $(ARCHIVES) -Wl,--end-group \
+		$(LIBS) -o $@
+
+bench: $(BUILD)/tests/bench/bench
+	$<
+
 # ---- old kernels ----
 
 KERNELS ?= 5.10 6.1 6.12

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* What the bench and its harness share. */
+#ifndef STEER_BENCH_HARNESS_H
+#define STEER_BENCH_HARNESS_H
+
+#include <linux/types.h>
+
+#define HARNESS_BATCH  4 /* packets of one test-run repeat; `duration` is whole nanoseconds */
+#define HARNESS_STRIDE 2654435769U /* odd: every flow once in a pass, no two neighbours in turn */
+
+/*
+ * Of packets without VLAN tags and options: 8 bytes that hold the last 32 bits of the source
+ * address (IPv4: the first half of them; IPv6: the second), and the two ports.
+ */
+#define HARNESS_ADDRESS_AT(v6) ((v6) ? 14 + 16 : 14 + 12)
+#define HARNESS_PORTS_AT(v6)   ((v6) ? 14 + 40 : 14 + 20)
+#define HARNESS_SIZE_MIN       60
+
+/* Set before each run. */
+struct harness_settings {
+	__u64 address_rest; /* the 8 bytes at HARNESS_ADDRESS_AT, what varies 0 */
+	__u32 ports_rest; /* the 4 bytes at HARNESS_PORTS_AT, the source 0 */
+	__u32 next; /* counts up by the stride; masked, the flow's index */
+	__u32 mask; /* flows - 1, of a power of two; all ones: never the same flow */
+	__u32 size; /* of the packet as it is sent, bytes */
+	__be16 protocol_be; /* EtherType, which taking off an outer header overwrites */
+	__u16 unused;
+	__u64 clock; /* read between packets, and of no use but that */
+};
+
+#endif

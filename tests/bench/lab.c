@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "bench/lab.h"
+
+#include <linux/bpf.h>
+#include <string.h>
+
+#include "common/util.h"
+
+#define CLIENT4 "198.51.100.7"
+#define CLIENT6 "2001:db8:c::7"
+
+/* Each service of the bench has one stack, which is reached in one way. */
+static const struct {
+	const char *name, *forward, *backends; /* a prefix for the number of the backend */
+	const char *vip4, *vip6;
+	uint32_t ifindex; /* of the way to them; packets arrive on FIXTURE_IFINDEX */
+} stacks[] = {
+	{"direct", "l2", "10.1.0.", "203.0.113.1", "2001:db8::1", FIXTURE_IFINDEX},
+	{"beyond", "l2", "10.2.0.", "203.0.113.2", "2001:db8::2", FIXTURE_IFINDEX + 1},
+	{"tunnel4", "ipip", "10.3.0.", "203.0.113.3", NULL, FIXTURE_IFINDEX},
+	{"tunnel6", "ipip", "2001:db8:3::", "203.0.113.4", "2001:db8::4", FIXTURE_IFINDEX},
+	{"here", "local", NULL, "203.0.113.5", "2001:db8::5", FIXTURE_IFINDEX},
+};
+
+static void write_stacks(FILE *yaml)
+{
+	fprintf(yaml, "stacks:\n");
+	for (size_t i = 0; i < ARRAY_SIZE(stacks); i++) {
+		fprintf(yaml, "  %s:\n    forward: %s\n", stacks[i].name, stacks[i].forward);
+		if (stacks[i].backends)
+			fprintf(yaml, "    backends:\n");
+		for (int b = 1; stacks[i].backends && b <= LAB_BACKENDS; b++)
+			fprintf(yaml, "      - {address: \"%s%d\"}\n", stacks[i].backends, b);
+	}
+}
+
+static void write_service(FILE *yaml, const char *name, const char *protocol, const char *vip,
+			  const char *stack)
+{
+	fprintf(yaml, "  %s:\n    vips: [\"%s\"]\n    protocol: %s\n    ports: [443]\n", name, vip,
+		protocol);
+	fprintf(yaml, "    split: {%s: 100}\n", stack);
+}
+
+static char *make_routes(void)
+{
+	char name[STEER_NAME], vip[ADDRESS_TEXT_MAX];
+	size_t size;
+	char *text;
+	FILE *yaml = open_memstream(&text, &size);
+
+	write_stacks(yaml);
+	fprintf(yaml, "services:\n");
+	for (size_t i = 0; i < ARRAY_SIZE(stacks); i++) {
+		snprintf(name, sizeof(name), "%s-ipv4", stacks[i].name);
+		write_service(yaml, name, "tcp", stacks[i].vip4, stacks[i].name);
+		snprintf(name, sizeof(name), "%s-ipv6", stacks[i].name);
+		if (stacks[i].vip6)
+			write_service(yaml, name, "tcp", stacks[i].vip6, stacks[i].name);
+	}
+	write_service(yaml, "direct-udp", "udp", stacks[0].vip4, stacks[0].name);
+	for (int i = 0; i < LAB_SERVICES; i++) {
+		snprintf(name, sizeof(name), "other-%d", i);
+		snprintf(vip, sizeof(vip), "10.200.%d.%d", i / 250, i % 250 + 1);
+		write_service(yaml, name, "tcp", vip, stacks[i % ARRAY_SIZE(stacks)].name);
+	}
+	fclose(yaml);
+	return text;
+}
+
+void lab_open(struct fixture *fixture)
+{
+	const struct fixture_sizes sizes = {.flows = LAB_FLOWS, .services = 2 * LAB_SERVICES};
+	CLEANUP_FREE char *routes = make_routes();
+	char address[32];
+
+	fixture_open(fixture, &sizes);
+	fixture_apply(fixture, routes);
+	for (size_t i = 0; i < ARRAY_SIZE(stacks); i++)
+		for (int b = 1; stacks[i].backends && b <= LAB_BACKENDS; b++) {
+			snprintf(address, sizeof(address), "%s%d", stacks[i].backends, b);
+			fixture_backend(fixture, stacks[i].name, address)->ifindex =
+				stacks[i].ifindex;
+		}
+}
+
+void lab_fill_flows(const struct fixture *fixture)
+{
+	uint64_t x = 0x9e3779b97f4a7c15ULL;
+
+	for (uint32_t i = 0; i < fixture->view->flow_buckets; i++)
+		for (int j = 0; j < STEER_BUCKET_ENTRIES; j++) {
+			x ^= x << 13;
+			x ^= x >> 7;
+			x ^= x << 17;
+			fixture->view->flows[i].entry[j] = (struct flow_entry){
+				.key = x, .data = {.seen = (uint16_t)x, .used = 1}};
+		}
+}
+
+static struct lab_path path4(const char *name, const char *vip)
+{
+	struct lab_path path = {.name = name, .action = XDP_TX, .floor = DRIVE_4IN4};
+
+	packet_build(&path.packet, pkt_eth(), pkt_ip4(CLIENT4, vip), pkt_tcp(40000, 443, TH_ACK),
+		     pkt_payload(10));
+	packet_build(&path.opening, pkt_eth(), pkt_ip4(CLIENT4, vip), pkt_tcp(40000, 443, TH_SYN),
+		     pkt_payload(10));
+	return path;
+}
+
+static struct lab_path path6(const char *name, const char *vip)
+{
+	struct lab_path path = {.name = name, .action = XDP_TX, .floor = DRIVE_6IN6};
+
+	packet_build(&path.packet, pkt_eth(), pkt_ip6(CLIENT6, vip), pkt_tcp(40000, 443, TH_ACK));
+	packet_build(&path.opening, pkt_eth(), pkt_ip6(CLIENT6, vip), pkt_tcp(40000, 443, TH_SYN));
+	return path;
+}
+
+static struct lab_path path_udp(const char *name, const char *vip)
+{
+	struct lab_path path = {.name = name, .action = XDP_TX, .floor = DRIVE_4IN4};
+
+	packet_build(&path.packet, pkt_eth(), pkt_ip4(CLIENT4, vip), pkt_udp(40000, 443),
+		     pkt_payload(22));
+	path.opening = path.packet;
+	return path;
+}
+
+size_t lab_paths(struct lab_path p[LAB_PATHS_MAX])
+{
+	size_t n = 0;
+
+	p[n++] = path4("TCP IPv4, l2", "203.0.113.1");
+	p[n] = path4("TCP IPv4, l2, other interface", "203.0.113.2");
+	p[n++].action = XDP_REDIRECT;
+	p[n] = path4("TCP IPv4, ipip 4-in-4", "203.0.113.3");
+	p[n++].grows = true;
+	p[n] = path4("TCP IPv4, ipip 4-in-6", "203.0.113.4");
+	p[n].floor = DRIVE_4IN6;
+	p[n++].grows = true;
+	p[n] = path4("TCP IPv4, local", "203.0.113.5");
+	p[n++].action = XDP_PASS;
+	p[n++] = path6("TCP IPv6, l2", "2001:db8::1");
+	p[n] = path6("TCP IPv6, ipip 6-in-6", "2001:db8::4");
+	p[n++].grows = true;
+	p[n] = path6("TCP IPv6, local", "2001:db8::5");
+	p[n++].action = XDP_PASS;
+	p[n++] = path_udp("UDP IPv4, l2", "203.0.113.1");
+	return n;
+}
+
+size_t lab_other_paths(struct lab_path p[LAB_PATHS_MAX])
+{
+	size_t n = 0;
+
+	p[n++] = path4("TCP IPv4, no VIP", "192.0.2.99");
+	p[n++] = path6("TCP IPv6, no VIP", "2001:db8::99");
+	p[n++] = path_udp("UDP IPv4, no VIP", "192.0.2.99");
+	p[n++] = path4("TCP IPv4, a VIP's other port", "203.0.113.1");
+	packet_build(&p[n - 1].packet, pkt_eth(), pkt_ip4(CLIENT4, "203.0.113.1"),
+		     pkt_tcp(40000, 444, TH_ACK), pkt_payload(10));
+	for (size_t i = 0; i < n; i++)
+		p[i].action = XDP_PASS;
+	return n;
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* What the bench steers: routes of some size, and one packet for each path through the program. */
+#ifndef STEER_BENCH_LAB_H
+#define STEER_BENCH_LAB_H
+
+#include "bench/drive.h"
+#include "lib/fixture.h"
+
+#define LAB_SERVICES 1000 /* that no packet of the bench is for, beside the bench's own */
+#define LAB_BACKENDS 10 /* of each stack */
+#define LAB_FLOWS    (1U << 22) /* entries in the flow table, of which a quarter is used */
+
+struct lab_path {
+	const char *name;
+	struct packet packet; /* of a flow that may be known */
+	struct packet opening; /* the first of a flow */
+	uint32_t action; /* XDP_* that the program must answer with */
+	bool grows; /* an outer header is added */
+	enum drive_program floor; /* parse and encapsulate, what a hot flow is judged by */
+};
+
+#define LAB_PATHS_MAX 16
+
+/* Paths of packets for a VIP; their number. */
+size_t lab_paths(struct lab_path paths[LAB_PATHS_MAX]);
+
+/* Paths of packets that are for no VIP. */
+size_t lab_other_paths(struct lab_path paths[LAB_PATHS_MAX]);
+
+void lab_open(struct fixture *fixture);
+
+/* Fills the flow table with flows of others, so that every new flow takes the place of one. */
+void lab_fill_flows(const struct fixture *fixture);
+
+#endif
