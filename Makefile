@@ -134,9 +134,32 @@ $(BUILD)/tests/%: $(BUILD)/tests/%.o $(TEST_LIB_O) $(ARCHIVES)
 	$(CC) $(SANFLAGS) $< $(TEST_LIB_O) -Wl,--start-group $(ARCHIVES) -Wl,--end-group \
 		$(LIBS) -lcmocka -o $@
 
+# What the lab of network namespaces runs (tests/lab/lib.sh).
+LAB_PROGRAMS := $(addprefix $(BUILD)/tests/lab/,load udp_echo)
+LAB := $(LAB_PROGRAMS) $(BUILD)/tests/lab/pass.bpf.o
+$(BUILD)/tests: $(LAB)
+
+$(BUILD)/tests/lab/%.o: CPPFLAGS += -Itests
+$(BUILD)/tests/lab/load: $(addprefix $(BUILD)/tests/lab/,load.o load_exchange.o load_record.o)
+$(BUILD)/tests/lab/udp_echo: $(BUILD)/tests/lab/udp_echo.o
+$(BUILD)/tests/lab/load $(BUILD)/tests/lab/udp_echo:
+	$(CC) $(SANFLAGS) $^ -o $@
+
+$(BUILD)/tests/lab/%.bpf.o: tests/lab/%.bpf.c
+	@mkdir -p $(@D)
+	$(CLANG) $(BPF_CFLAGS) -MMD -MP -c $< -o $@
+
 test: check-deps
 	$(MAKE) all
 	BUILD=$(BUILD) tests/run.sh
+
+unit-test bpf-test netns-test:
+	$(MAKE) all
+	BUILD=$(BUILD) tests/run.sh $(@:-test=)
+
+demo: check-deps
+	$(MAKE) $(BUILD)/steerd $(BUILD)/steerctl $(LAB)
+	BUILD=$(BUILD) AUTO=$(AUTO) tools/demo/demo.sh
 
 # ---- bench ----
 
