@@ -22,48 +22,50 @@
 /* Raised whenever a layout or a meaning below changes; the agent refuses to reuse other maps. */
 #define STEER_SCHEMA 1
 
-#define STEER_BANKS 2		  /* routes are double-buffered; control.active says which is live */
-#define STEER_VIP_SLOTS 32768	  /* slots of a bank's VIP table */
-#define STEER_VIP_KEYS_MAX 16384  /* (VIP, protocol, port) keys a bank can hold */
-#define STEER_VIP_PROBE 16	  /* no key lies farther than this from its home slot */
-#define STEER_SPLIT_SLOTS 4096	  /* a split's resolution: 1/4096 of the clients */
-#define STEER_SPLIT_CHOICES 16	  /* stacks that one split may name */
-#define STEER_RING_SLOTS 16384	  /* backends of a stack should be fewer than a hundredth */
-#define STEER_STACKS 256	  /* stacks of one bank */
-#define STEER_NAME 32		  /* bytes of a name, NUL included */
-#define STEER_BUCKET_ENTRIES 4	  /* flows in one cache line */
-#define STEER_STACK_TRIES 32	  /* picks before the health of stacks is ignored */
-#define STEER_BACKEND_TRIES 16	  /* picks before the health of backends is ignored */
+#define STEER_BANKS	     2 /* routes are double-buffered; control.active says which is live */
+#define STEER_VIP_SLOTS	     32768 /* slots of a bank's VIP table */
+#define STEER_VIP_KEYS_MAX   16384 /* (VIP, protocol, port) keys a bank can hold */
+#define STEER_VIP_PROBE	     16	   /* no key lies farther than this from its home slot */
+#define STEER_SPLIT_SLOTS    4096  /* a split's resolution: 1/4096 of the clients */
+#define STEER_SPLIT_CHOICES  16	   /* stacks that one split may name */
+#define STEER_RING_SLOTS     16384 /* backends of a stack should be fewer than a hundredth */
+#define STEER_STACKS	     256   /* stacks of one bank */
+#define STEER_NAME	     32	   /* bytes of a name, NUL included */
+#define STEER_BUCKET_ENTRIES 4	   /* flows in one cache line */
+#define STEER_STACK_TRIES    32	   /* picks before the health of stacks is ignored */
+#define STEER_BACKEND_TRIES  16	   /* picks before the health of backends is ignored */
 
 /* Why a packet left the datapath as it did. The order is the field order of struct reasons. */
 #define STEER_REASONS(X)                                                                           \
-	X(forwarded, FORWARDED)		/* sent to a backend */                                    \
-	X(local, LOCAL)			/* passed up: the backend is this host */                  \
-	X(not_ip, NOT_IP)		/* passed: not IPv4 or IPv6 */                             \
-	X(not_vip, NOT_VIP)		/* passed: no service has this address, protocol and port */ \
-	X(malformed, MALFORMED)		/* passed: headers cut short or inconsistent */            \
-	X(icmp, ICMP)			/* passed: ICMP to a VIP that is about no flow */          \
-	X(fragment, FRAGMENT)		/* dropped: an IP fragment to a VIP has no ports to go by */ \
-	X(no_backend, NO_BACKEND)	/* dropped: nothing that could be sent to */               \
-	X(too_big, TOO_BIG)		/* dropped: above the MTU towards the backend */           \
-	X(no_headroom, NO_HEADROOM)	/* dropped: the driver left no room for an outer header */ \
-	X(table, TABLE)			/* dropped: a table is missing or inconsistent: a bug */
+	X(forwarded, FORWARDED)	    /* sent to a backend */                                        \
+	X(local, LOCAL)		    /* passed up: the backend is this host */                      \
+	X(not_ip, NOT_IP)	    /* passed: not IPv4 or IPv6 */                                 \
+	X(not_vip, NOT_VIP)	    /* passed: no service has this address, protocol and port */   \
+	X(malformed, MALFORMED)	    /* passed: headers cut short or inconsistent */                \
+	X(icmp, ICMP)		    /* passed: ICMP to a VIP that is about no flow */              \
+	X(fragment, FRAGMENT)	    /* dropped: an IP fragment to a VIP has no ports to go by */   \
+	X(no_backend, NO_BACKEND)   /* dropped: nothing that could be sent to */                   \
+	X(too_big, TOO_BIG)	    /* dropped: above the MTU towards the backend */               \
+	X(no_headroom, NO_HEADROOM) /* dropped: the driver left no room for an outer header */     \
+	X(table, TABLE)		    /* dropped: a table is missing or inconsistent: a bug */
 
+/* clang-format off */
 enum steer_reason {
 #define X(name, NAME) REASON_##NAME,
 	STEER_REASONS(X)
 #undef X
 	REASON_MAX
 };
+/* clang-format on */
 
 /* What happened on the way, one counter each, beside the reasons. */
 #define STEER_NOTES(X)                                                                             \
-	X(flow_inserts)		/* flows remembered */                                             \
-	X(flow_evictions)	/* of those, in the place of a live older flow */                  \
-	X(flow_rationed)	/* new flows not remembered: too many in this second */            \
-	X(flow_moves)		/* known flows sent elsewhere, their backend being down */         \
-	X(repicks)		/* picks repeated because stack or backend was down */             \
-	X(panics)		/* picks made against what health said */
+	X(flow_inserts)	  /* flows remembered */                                                   \
+	X(flow_evictions) /* of those, in the place of a live older flow */                        \
+	X(flow_rationed)  /* new flows not remembered: too many in this second */                  \
+	X(flow_moves)	  /* known flows sent elsewhere, their backend being down */               \
+	X(repicks)	  /* picks repeated because stack or backend was down */                   \
+	X(panics)	  /* picks made against what health said */
 
 /* Map `reasons`: key CPU, one line each; the kernel adds, the agent reads. Packets. */
 struct reasons {
@@ -73,8 +75,8 @@ struct reasons {
 #define X(name) __u64 name;
 	STEER_NOTES(X)
 #undef X
-	__u64 ration_tick;  /* the tick that ration_used counts for */
-	__u64 ration_used;  /* flows remembered in that tick */
+	__u64 ration_tick; /* the tick that ration_used counts for */
+	__u64 ration_used; /* flows remembered in that tick */
 	__u64 unused[13];
 };
 static_assert(sizeof(struct reasons) == 256, "a multiple of a cache line");
@@ -98,8 +100,8 @@ struct flow_tuple {
 	__u32 dst_be[4];
 	__u16 sport_be;
 	__u16 dport_be;
-	__u8 protocol;	/* IPPROTO_TCP or IPPROTO_UDP */
-	__u8 family;	/* 4 or 6 */
+	__u8 protocol; /* IPPROTO_TCP or IPPROTO_UDP */
+	__u8 family;   /* 4 or 6 */
 	__u16 unused;
 };
 static_assert(sizeof(struct flow_tuple) == 40, "no padding");
@@ -166,9 +168,9 @@ STEER_INLINE __u32 ring_next_slot(__u32 slot)
 /* ---- Routes ---- */
 
 /* vip_entry.flags */
-#define VIP_USED 0x01		/* 0: the slot is free and ends a probe */
-#define VIP_KEEP 0x02		/* on_backend_down: keep; without it: move */
-#define VIP_STICKY_CLIENT 0x04	/* the ring is entered by client, not by flow */
+#define VIP_USED	  0x01 /* 0: the slot is free and ends a probe */
+#define VIP_KEEP	  0x02 /* on_backend_down: keep; without it: move */
+#define VIP_STICKY_CLIENT 0x04 /* the ring is entered by client, not by flow */
 
 /*
  * A VIP's key. Port 0 with a protocol: every port. Protocol 0 and port 0: the bare address, which
@@ -179,7 +181,7 @@ struct vip_entry {
 	__u16 port_be;
 	__u8 protocol;
 	__u8 flags;
-	__u16 service;	/* index into services, without the bank */
+	__u16 service; /* index into services, without the bank */
 	__u16 unused;
 };
 static_assert(sizeof(struct vip_entry) == 24, "no padding");
@@ -188,7 +190,7 @@ static_assert(sizeof(struct vip_entry) == 24, "no padding");
 struct vip_table {
 	__u64 seed[2];	/* odd; tried by the agent until every probe is short */
 	__u32 mask;	/* slots in use - 1, a power of two - 1 */
-	__u32 any_port;	/* some entry covers every port: a second probe is worth while */
+	__u32 any_port; /* some entry covers every port: a second probe is worth while */
 	struct vip_entry slot[STEER_VIP_SLOTS];
 };
 
@@ -206,22 +208,22 @@ STEER_INLINE __u32 vip_home(const __u64 seed[2], __u32 mask, __u64 a, __u64 b, _
 
 /* Global data `control`: written by the agent; one word decides which bank packets read. */
 struct control {
-	__u32 schema;	     /* STEER_SCHEMA */
-	__u32 active;	     /* 0 or 1: the live bank; a single store switches every CPU */
+	__u32 schema;		    /* STEER_SCHEMA */
+	__u32 active;		    /* 0 or 1: the live bank; a single store switches every CPU */
 	__u64 version[STEER_BANKS]; /* of the routes in each bank, as steerctl shows it */
 	struct hash_key node_key;   /* the flow table's: random, this node's own */
 	struct hash_key fleet_key[STEER_BANKS]; /* splits' and rings': the same on every host */
 };
 
 struct choice {
-	__u16 stack;	/* index into stacks and rings, without the bank */
-	__u16 share;	/* index into share_counters */
+	__u16 stack; /* index into stacks and rings, without the bank */
+	__u16 share; /* index into share_counters */
 };
 
 /* Map `services`: key bank * services + service. Written by the agent while its bank is idle. */
 struct service {
-	__u16 split;	/* index into splits, without the bank */
-	__u16 choices;	/* how many of choice[] are in use */
+	__u16 split;   /* index into splits, without the bank */
+	__u16 choices; /* how many of choice[] are in use */
 	__u32 unused;
 	struct choice choice[STEER_SPLIT_CHOICES];
 	char name[STEER_NAME]; /* for people, and for an agent that starts anew */
@@ -235,7 +237,7 @@ struct split {
 
 /* Map `stacks`: key bank * STEER_STACKS + stack. `up` is stored live, in both banks. */
 struct stack {
-	__u8 up;	/* 1: some backend takes new flows */
+	__u8 up; /* 1: some backend takes new flows */
 	__u8 unused[7];
 	char name[STEER_NAME];
 };
@@ -246,16 +248,11 @@ struct ring {
 	__u16 backend[STEER_RING_SLOTS];
 };
 
-enum forward_mode {
-	FORWARD_L2,
-	FORWARD_IPIP,
-	FORWARD_LOCAL,
-	FORWARD_MODE_MAX
-};
+enum forward_mode { FORWARD_L2, FORWARD_IPIP, FORWARD_LOCAL, FORWARD_MODE_MAX };
 
 /* backend.state: the one byte that takes a backend out, stored live by the agent. */
-#define BACKEND_NEW 0x01   /* takes new flows */
-#define BACKEND_KEEP 0x02  /* keeps the flows it has */
+#define BACKEND_NEW   0x01 /* takes new flows */
+#define BACKEND_KEEP  0x02 /* keeps the flows it has */
 #define BACKEND_ROUTE 0x04 /* the next hop is resolved: a packet could be sent at all */
 
 /*
@@ -265,17 +262,17 @@ enum forward_mode {
  */
 struct backend {
 	__u8 state;
-	__u8 forward;	      /* enum forward_mode */
-	__u16 generation;     /* a flow entry of another generation is stale */
-	__u32 ifindex;	      /* out of which interface */
+	__u8 forward;	  /* enum forward_mode */
+	__u16 generation; /* a flow entry of another generation is stale */
+	__u32 ifindex;	  /* out of which interface */
 	__u8 dst_mac[6];
-	__u16 mtu;	      /* of that interface, bytes from the IP header on */
+	__u16 mtu; /* of that interface, bytes from the IP header on */
 	__u8 src_mac[6];
-	__u8 outer_family;    /* 4 or 6 */
-	__u8 source_bits;     /* low bits of outer_src that vary by flow, 0 to 32 */
-	__u8 address[16];     /* the backend's, and the outer destination */
+	__u8 outer_family; /* 4 or 6 */
+	__u8 source_bits;  /* low bits of outer_src that vary by flow, 0 to 32 */
+	__u8 address[16];  /* the backend's, and the outer destination */
 	__u8 outer_src[16];
-	__u32 outer_sum;      /* IPv4: sum of the outer header words known beforehand, as they lie */
+	__u32 outer_sum; /* IPv4: sum of the outer header words known beforehand, as they lie */
 	__u32 unused;
 	char stack[STEER_NAME]; /* empty: the slot is free */
 	__u8 unused2[32];
@@ -300,23 +297,23 @@ struct pending_flow {
 };
 static_assert(sizeof(struct pending_flow) == 64, "one cache line");
 
-#define FLOW_CLOSING 0x01	  /* a FIN or RST went by: a SYN starts anew */
-#define FLOW_TICK_SHIFT 8	  /* jiffies to ticks: 0.26 to 2.6 s by CONFIG_HZ */
-#define FLOW_UDP_IDLE_TICKS 60	  /* a UDP flow silent for longer is a new one */
+#define FLOW_CLOSING	    0x01 /* a FIN or RST went by: a SYN starts anew */
+#define FLOW_TICK_SHIFT	    8	 /* jiffies to ticks: 0.26 to 2.6 s by CONFIG_HZ */
+#define FLOW_UDP_IDLE_TICKS 60	 /* a UDP flow silent for longer is a new one */
 
 /* flow_data as one word, as packets read and write it. */
-#define FLOW_BACKEND_SHIFT 0
+#define FLOW_BACKEND_SHIFT    0
 #define FLOW_GENERATION_SHIFT 16
-#define FLOW_SEEN_SHIFT 32
-#define FLOW_FLAGS_SHIFT 48
-#define FLOW_USED (1ULL << 56)
+#define FLOW_SEEN_SHIFT	      32
+#define FLOW_FLAGS_SHIFT      48
+#define FLOW_USED	      (1ULL << 56)
 
 struct flow_data {
 	__u16 backend;
 	__u16 generation; /* of that backend slot */
 	__u16 seen;	  /* tick of the last packet */
 	__u8 flags;
-	__u8 used;	  /* 1; 0: the entry is free */
+	__u8 used; /* 1; 0: the entry is free */
 };
 static_assert(sizeof(struct flow_data) == 8, "one word");
 
@@ -346,7 +343,7 @@ static_assert(sizeof(struct flow_bucket) == 64, "one cache line");
 /* Map `backend_counters`: key CPU * backends + slot. Map `service_counters`: likewise. */
 struct traffic {
 	__u64 packets;
-	__u64 bytes;	/* of the packets as they came, from the IP header on */
+	__u64 bytes; /* of the packets as they came, from the IP header on */
 };
 
 /* Map `share_counters`: key CPU * shares + share; one share for each (service, stack). */
@@ -356,25 +353,27 @@ struct share {
 
 /* ---- Decapsulation: maps of decap.bpf.c ---- */
 
-#define DECAP_LOCAL_MAX 1024   /* addresses of this host */
+#define DECAP_LOCAL_MAX	  1024 /* addresses of this host */
 #define DECAP_SOURCES_MAX 1024 /* prefixes that may send tunnels */
 
 /* Why a packet left the decapsulator as it did. The order is that of struct decap_reasons. */
 #define DECAP_REASONS(X)                                                                           \
-	X(decapsulated, DECAPSULATED)	/* passed up without its outer header */                   \
-	X(not_tunnel, NOT_TUNNEL)	/* passed: carries no IP packet in an IP packet */         \
-	X(not_local, NOT_LOCAL)		/* passed: a tunnel to another host */                     \
+	X(decapsulated, DECAPSULATED)	  /* passed up without its outer header */                 \
+	X(not_tunnel, NOT_TUNNEL)	  /* passed: carries no IP packet in an IP packet */       \
+	X(not_local, NOT_LOCAL)		  /* passed: a tunnel to another host */                   \
 	X(unknown_source, UNKNOWN_SOURCE) /* dropped: from outside the prefixes told */            \
-	X(fragment, FRAGMENT)		/* dropped: a fragment of an outer packet */               \
-	X(malformed, MALFORMED)		/* dropped: outer or inner header inconsistent */          \
-	X(congested, CONGESTED)		/* dropped: marked on the way, and the inner cannot say so */
+	X(fragment, FRAGMENT)		  /* dropped: a fragment of an outer packet */             \
+	X(malformed, MALFORMED)		  /* dropped: outer or inner header inconsistent */        \
+	X(congested, CONGESTED)		  /* dropped: marked on the way, the inner cannot be */
 
+/* clang-format off */
 enum decap_reason {
 #define X(name, NAME) DECAP_##NAME,
 	DECAP_REASONS(X)
 #undef X
 	DECAP_REASON_MAX
 };
+/* clang-format on */
 
 /* Map `decap_reasons`: key CPU, one cache line each. Packets. */
 struct decap_reasons {

@@ -12,13 +12,13 @@
 #include <linux/ipv6.h>
 #include "context.h"
 
-#define VLAN_TAGS 2
-#define IPV6_HEADERS 6 /* extension headers looked through */
+#define VLAN_TAGS     2
+#define IPV6_HEADERS  6	     /* extension headers looked through */
 #define IPV4_FRAGMENT 0x3fff /* more fragments, or an offset */
 
-#define NEXT_HOP_BY_HOP 0
-#define NEXT_ROUTING 43
-#define NEXT_FRAGMENT 44
+#define NEXT_HOP_BY_HOP	 0
+#define NEXT_ROUTING	 43
+#define NEXT_FRAGMENT	 44
 #define NEXT_DESTINATION 60
 
 struct vlan_tag {
@@ -181,9 +181,8 @@ static __always_inline int classify_icmp(struct steer_ctx *ctx, struct ip_payloa
 	return classify_ports(ctx, payload, true);
 }
 
-static __always_inline const struct vip_entry *vip_probe(const struct vip_table *table,
-							 const struct flow_tuple *t, __u16 port_be,
-							 __u8 protocol)
+static __always_inline const struct vip_entry *
+vip_probe(const struct vip_table *table, const struct flow_tuple *t, __u16 port_be, __u8 protocol)
 {
 	__u64 a = (__u64)t->dst_be[1] << 32 | t->dst_be[0];
 	__u64 b = (__u64)t->dst_be[3] << 32 | t->dst_be[2];
@@ -241,7 +240,8 @@ static __always_inline int classify(struct steer_ctx *ctx)
 		return REASON_NOT_IP;
 	if (verdict != STEER_NEXT)
 		return verdict;
-	if (!ctx->fragment && payload.protocol == (ctx->tuple.family == 6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP))
+	if (!ctx->fragment &&
+	    payload.protocol == (ctx->tuple.family == 6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP))
 		verdict = classify_icmp(ctx, &payload);
 	else
 		verdict = classify_ports(ctx, &payload, false);

@@ -17,34 +17,34 @@
 
 struct steer_ctx {
 	struct xdp_md *xdp;
-	void *data, *end;     /* the packet; stale once a header was added or removed */
+	void *data, *end; /* the packet; stale once a header was added or removed */
 
 	/* classify */
-	__u32 l3;	      /* offset of the IP header from data, bytes: 14, 18 or 22 */
-	__u32 length;	      /* from the IP header on, bytes, as the IP header says */
-	__u8 tos;	      /* IPv4 TOS or IPv6 traffic class */
-	__u8 tcp_flags;	      /* 0 for UDP and ICMP */
-	bool about_flow;      /* an ICMP error about the flow in tuple, not a packet of it */
+	__u32 l3;	 /* offset of the IP header from data, bytes: 14, 18 or 22 */
+	__u32 length;	 /* from the IP header on, bytes, as the IP header says */
+	__u8 tos;	 /* IPv4 TOS or IPv6 traffic class */
+	__u8 tcp_flags;	 /* 0 for UDP and ICMP */
+	bool about_flow; /* an ICMP error about the flow in tuple, not a packet of it */
 	bool fragment;
 	struct flow_tuple tuple;
 
 	/* find_service */
 	__u32 bank;
 	__u16 service;
-	__u8 service_flags;   /* VIP_* */
+	__u8 service_flags; /* VIP_* */
 
 	/* affinity */
 	__u32 cpu;
 	__u16 tick;
 	__u64 fingerprint;
-	bool known;	      /* the table has the flow in `entry` */
-	bool moved;	      /* known, but its backend is down */
+	bool known;		  /* the table has the flow in `entry` */
+	bool moved;		  /* known, but its backend is down */
 	struct flow_entry *entry; /* the flow's, or the one to replace */
 
 	/* balance */
 	const struct backend *backend;
-	__u32 slot;	      /* of backend */
-	__u16 share;	      /* of (service, stack); meaningful for new flows */
+	__u32 slot;  /* of backend */
+	__u16 share; /* of (service, stack); meaningful for new flows */
 };
 
 /* This CPU's line of reasons; NULL only if the map were missized. */

@@ -16,7 +16,7 @@
 #define DECAP_NEXT     DECAP_REASON_MAX
 #define VLAN_TAGS      2
 #define IPV4_FRAGMENT  0x3fff /* more fragments, or an offset */
-#define IPV4_WORDS_MAX 15 /* of a header, 32 bits each */
+#define IPV4_WORDS_MAX 15     /* of a header, 32 bits each */
 
 /* ECN field (RFC 3168). */
 #define ECN_NOT_ECT 0
@@ -27,11 +27,11 @@
 struct decap_ctx {
 	struct xdp_md *xdp;
 	void *data, *end;
-	__u64 l3; /* offset of the outer header, bytes: 14, 18 or 22 */
+	__u64 l3;    /* offset of the outer header, bytes: 14, 18 or 22 */
 	__u64 outer; /* its size, bytes */
-	__u64 room; /* bytes that the outer packet has for the inner */
-	__u8 inner; /* IPPROTO_IPIP or IPPROTO_IPV6 */
-	__u8 ecn; /* the outer header's */
+	__u64 room;  /* bytes that the outer packet has for the inner */
+	__u8 inner;  /* IPPROTO_IPIP or IPPROTO_IPV6 */
+	__u8 ecn;    /* the outer header's */
 	struct decap_address source, destination;
 };
 

@@ -14,9 +14,9 @@
 
 /* Sizes of the maps, for the verifier to fold; set by the agent before loading. */
 const volatile struct {
-	__u32 services;	   /* of one bank */
-	__u32 splits;	   /* of one bank */
-	__u32 backends;	   /* slots; two banks' worth, since slots outlive a change of routes */
+	__u32 services; /* of one bank */
+	__u32 splits;	/* of one bank */
+	__u32 backends; /* slots; two banks' worth, since slots outlive a change of routes */
 	__u32 shares;
 	__u32 flow_buckets; /* a power of two */
 	__u32 flow_ration;  /* flows that one CPU may remember in a tick; beyond, a flood is on */
@@ -54,10 +54,10 @@ STEER_ARRAY(services, struct service, 1);
 STEER_ARRAY(splits, struct split, 1);
 
 /* Key: bank * STEER_STACKS + stack. Writer: agent, live. Reader: new flows. 20 KiB. */
-STEER_ARRAY(stacks, struct stack, STEER_BANKS * STEER_STACKS);
+STEER_ARRAY(stacks, struct stack, (STEER_BANKS * STEER_STACKS));
 
 /* Key: bank * STEER_STACKS + stack. Writer: agent, live too (overlay of health). 16 MiB. */
-STEER_ARRAY(rings, struct ring, STEER_BANKS * STEER_STACKS);
+STEER_ARRAY(rings, struct ring, (STEER_BANKS * STEER_STACKS));
 
 /* Key: slot. Writer: agent, live: state, generation, next hop. Reader: every packet. 4 MiB. */
 STEER_ARRAY(backends, struct backend, 1);

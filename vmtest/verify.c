@@ -12,7 +12,7 @@
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
 
-#define LOG_STATS 4 /* BPF_LOG_STATS of linux/bpf_verifier.h: one summary, no trace */
+#define LOG_STATS 4	     /* BPF_LOG_STATS of linux/bpf_verifier.h: one summary, no trace */
 #define LOG_SIZE  (16 << 20) /* a refusal is loaded again with the trace of one whole path */
 #define LOG_TAIL  6000
 #define LIMIT	  1024 /* stands for every size in `limits`; not 0, which prunes the program */

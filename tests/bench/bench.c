@@ -17,7 +17,7 @@
 #include "common/util.h"
 
 #define ROUNDS_DEFAULT	  7
-#define TRIES_PER_ROUND	  4 /* rounds are repeated where others were at work */
+#define TRIES_PER_ROUND	  4    /* rounds are repeated where others were at work */
 #define DISTURBED	  1.05 /* times the quickest calibration */
 #define PACKETS		  1000000U
 #define WARM_PACKETS	  4000U
@@ -42,7 +42,7 @@ struct row {
 	unsigned int samples;
 	double net;
 	double floor; /* what it is judged by, net ns; 0: nothing */
-	double goal; /* at most, net ns; 0: none is set */
+	double goal;  /* at most, net ns; 0: none is set */
 };
 
 struct bench {

@@ -19,7 +19,7 @@ enum drive_program {
 	DRIVE_NULL,
 	DRIVE_GROW,
 	DRIVE_GROW_TWICE,
-	DRIVE_4IN4, /* checksum by the kernel's helper, as a plain program has it */
+	DRIVE_4IN4,	   /* checksum by the kernel's helper, as a plain program has it */
 	DRIVE_4IN4_INLINE, /* by the program's own additions */
 	DRIVE_4IN6,
 	DRIVE_6IN6,

@@ -19,10 +19,10 @@
 /* Set before each run. */
 struct harness_settings {
 	__u64 address_rest; /* the 8 bytes at HARNESS_ADDRESS_AT, what varies 0 */
-	__u32 ports_rest; /* the 4 bytes at HARNESS_PORTS_AT, the source 0 */
-	__u32 next; /* counts up by the stride; masked, the flow's index */
-	__u32 mask; /* flows - 1, of a power of two; all ones: never the same flow */
-	__u32 size; /* of the packet as it is sent, bytes */
+	__u32 ports_rest;   /* the 4 bytes at HARNESS_PORTS_AT, the source 0 */
+	__u32 next;	    /* counts up by the stride; masked, the flow's index */
+	__u32 mask;	    /* flows - 1, of a power of two; all ones: never the same flow */
+	__u32 size;	    /* of the packet as it is sent, bytes */
 	__be16 protocol_be; /* EtherType, which taking off an outer header overwrites */
 	__u16 unused;
 	__u64 clock; /* read between packets, and of no use but that */

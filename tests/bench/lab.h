@@ -6,16 +6,16 @@
 #include "bench/drive.h"
 #include "lib/fixture.h"
 
-#define LAB_SERVICES 1000 /* that no packet of the bench is for, beside the bench's own */
-#define LAB_BACKENDS 10 /* of each stack */
+#define LAB_SERVICES 1000	/* that no packet of the bench is for, beside the bench's own */
+#define LAB_BACKENDS 10		/* of each stack */
 #define LAB_FLOWS    (1U << 22) /* entries in the flow table, of which a quarter is used */
 
 struct lab_path {
 	const char *name;
-	struct packet packet; /* of a flow that may be known */
-	struct packet opening; /* the first of a flow */
-	uint32_t action; /* XDP_* that the program must answer with */
-	bool grows; /* an outer header is added */
+	struct packet packet;	  /* of a flow that may be known */
+	struct packet opening;	  /* the first of a flow */
+	uint32_t action;	  /* XDP_* that the program must answer with */
+	bool grows;		  /* an outer header is added */
 	enum drive_program floor; /* parse and encapsulate, what a hot flow is judged by */
 };
 

@@ -29,16 +29,16 @@ struct fixture {
 };
 
 struct fixture_sizes {
-	uint32_t flows; /* entries; 0: 4096 */
+	uint32_t flows;	      /* entries; 0: 4096 */
 	uint32_t flow_ration; /* 0: no limit worth the name */
-	uint32_t services; /* 0: 64 */
-	uint32_t backends; /* 0: 512 */
+	uint32_t services;    /* 0: 64 */
+	uint32_t backends;    /* 0: 512 */
 };
 
 /* What became of one packet. */
 struct outcome {
 	uint32_t action; /* XDP_* */
-	int reason; /* REASON_*; -1: none was counted, or more than one */
+	int reason;	 /* REASON_*; -1: none was counted, or more than one */
 	struct packet out;
 };
 

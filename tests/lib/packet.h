@@ -46,21 +46,21 @@ struct layer {
 	const char *src, *dst; /* IP addresses, or MACs */
 	uint16_t sport, dport;
 	uint8_t tcp_flags;
-	uint8_t tos; /* or the IPv6 traffic class */
-	uint8_t ttl; /* or hop limit; 64 */
+	uint8_t tos;	 /* or the IPv6 traffic class */
+	uint8_t ttl;	 /* or hop limit; 64 */
 	uint8_t version; /* the usual one */
-	uint8_t ihl; /* from options */
+	uint8_t ihl;	 /* from options */
 	uint8_t options; /* IPv4 and TCP: words of padding; extension header: its length field */
 	uint16_t ip_id;
 	uint16_t fragment; /* IPv4: flags and offset as on the wire; IPv6: offset and flag */
 	uint32_t flow_label;
-	int protocol; /* EtherType or next header; -1: a true zero */
-	uint16_t length; /* IPv4 total, IPv6 payload, UDP */
+	int protocol;	    /* EtherType or next header; -1: a true zero */
+	uint16_t length;    /* IPv4 total, IPv6 payload, UDP */
 	uint8_t type, code; /* ICMP; type also: an extension header's own number */
-	uint16_t rest; /* ICMP: its last 16 bits, the MTU of "fragmentation needed" */
+	uint16_t rest;	    /* ICMP: its last 16 bits, the MTU of "fragmentation needed" */
 	uint16_t vlan;
 	uint16_t size; /* of a payload, bytes */
-	uint8_t seed; /* first byte of a payload, counting up from there */
+	uint8_t seed;  /* first byte of a payload, counting up from there */
 };
 
 #define PKT_MAC_CLIENT "02:00:00:00:00:01"

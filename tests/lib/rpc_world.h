@@ -12,10 +12,10 @@ struct rpc_world {
 	char *directory; /* its own, removed with all that is in it */
 	sd_event *loop;
 	struct rpc_server *server;
-	unsigned int closed_n; /* calls that the other side gave up */
-	unsigned int explain_n; /* Explain calls that wait for their answer */
-	size_t held_bytes; /* queued when a send was first refused; 0: none was */
-	unsigned int drained_n; /* drains that are over */
+	unsigned int closed_n;	     /* calls that the other side gave up */
+	unsigned int explain_n;	     /* Explain calls that wait for their answer */
+	size_t held_bytes;	     /* queued when a send was first refused; 0: none was */
+	unsigned int drained_n;	     /* drains that are over */
 	unsigned int drain_limit_ms; /* what Apply with dry_run starts */
 };
 

@@ -26,9 +26,9 @@ struct server {
 	int fd;
 	uint16_t port;
 	const char *reply; /* NULL: connections stay in the kernel's queue, never accepted */
-	size_t chunk; /* 0: all at once */
+	size_t chunk;	   /* 0: all at once */
 	uint32_t chunk_ms; /* between chunks */
-	bool stays_open; /* after the reply */
+	bool stays_open;   /* after the reply */
 	char request[512]; /* of the last connection */
 	sd_event_source *source;
 	struct session *sessions;

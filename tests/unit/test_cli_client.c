@@ -20,7 +20,7 @@
 #include "rpc/server.h"
 
 #define TIMEOUT_MS 20000 /* for what ends long before */
-#define LINES	   100 /* of a refusal */
+#define LINES	   100	 /* of a refusal */
 #define PUSHES	   2000
 #define TAG_SIZE   10000 /* bytes; all pushes together are far more than queues and sockets hold */
 

@@ -162,11 +162,11 @@ static void a_reader_starts_where_it_asks_to(void **state)
 	const struct {
 		uint64_t after, first, missed;
 	} cases[] = {
-		{0, 13, 0}, /* all that is kept: nothing was promised before */
+		{0, 13, 0},  /* all that is kept: nothing was promised before */
 		{2, 13, 10}, /* 3 to 12 are gone */
 		{12, 13, 0}, /* the oldest that is kept */
 		{19, 20, 0}, /* the newest */
-		{20, 0, 0}, /* only what is new */
+		{20, 0, 0},  /* only what is new */
 		{21, 13, 0}, /* an earlier agent's sequence */
 		{UINT64_MAX, 13, 0},
 	};

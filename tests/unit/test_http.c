@@ -14,7 +14,7 @@
 
 #include <cmocka.h>
 
-#define PATIENCE_MS 10000 /* until a condition counts as never */
+#define PATIENCE_MS 10000      /* until a condition counts as never */
 #define BIG	    (4u << 20) /* more than a socket's buffers take */
 
 struct fixture {

@@ -43,7 +43,7 @@ struct told {
 	unsigned int n;
 	struct nexthop last;
 	uint64_t last_ms;
-	char reasons[512]; /* each that was told, with a ";" behind it */
+	char reasons[512];		/* each that was told, with a ";" behind it */
 	struct nexthop_watch **unwatch; /* in the callback */
 };
 

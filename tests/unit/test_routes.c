@@ -179,11 +179,11 @@ static void text_that_is_not_printable_is_found_and_mended(void **state)
 		{"plain", "plain"},
 		{"\xc3\xbc\xe2\x82\xac\xf0\x9f\x98\x80", "\xc3\xbc\xe2\x82\xac\xf0\x9f\x98\x80"},
 		{"a\nb\x1b[0m\x7f", "a?b?[0m?"},
-		{"\xc2\x85", "??"}, /* C1 control */
-		{"\xc0\xaf", "??"}, /* not the shortest form */
-		{"\xed\xa0\x80", "???"}, /* surrogate */
+		{"\xc2\x85", "??"},	      /* C1 control */
+		{"\xc0\xaf", "??"},	      /* not the shortest form */
+		{"\xed\xa0\x80", "???"},      /* surrogate */
 		{"\xf4\x90\x80\x80", "????"}, /* above U+10FFFF */
-		{"a\xe2\x82", "a??"}, /* cut short */
+		{"a\xe2\x82", "a??"},	      /* cut short */
 		{"\xff", "?"},
 	};
 

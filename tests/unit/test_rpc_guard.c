@@ -336,11 +336,11 @@ static void refuses_text_that_is_not_utf8(void **state)
 		{"\xed\x9f\xbf", 3, true},
 		{"a\0b", 3, false},
 		{"\x80", 1, false},
-		{"\xc0\x80", 2, false}, /* overlong */
-		{"\xc1\xbf", 2, false}, /* overlong */
-		{"\xe0\x9f\xbf", 3, false}, /* overlong */
+		{"\xc0\x80", 2, false},		/* overlong */
+		{"\xc1\xbf", 2, false},		/* overlong */
+		{"\xe0\x9f\xbf", 3, false},	/* overlong */
 		{"\xf0\x8f\xbf\xbf", 4, false}, /* overlong */
-		{"\xed\xa0\x80", 3, false}, /* surrogate */
+		{"\xed\xa0\x80", 3, false},	/* surrogate */
 		{"\xf4\x90\x80\x80", 4, false}, /* above U+10FFFF */
 		{"\xff", 1, false},
 		{"\xe2\x82", 2, false}, /* cut */

@@ -33,7 +33,7 @@ bool agent_is_ready(const struct agent *agent);
 typedef void (*agent_saved)(void *userdata, int err);
 
 struct agent_change {
-	const char *by; /* "file", "apply", "sync", "split", "rollback", "saved" */
+	const char *by;	 /* "file", "apply", "sync", "split", "rollback", "saved" */
 	const char *tag; /* the controller's, or NULL */
 	bool dry_run;
 	agent_saved saved; /* NULL, or called unless the change is refused or a dry run */

@@ -19,10 +19,10 @@ struct agent {
 	struct bank_slots slots;
 
 	struct compiled *compiled[STEER_BANKS]; /* what each bank holds; NULL: nothing known */
-	uint64_t activated_us; /* CLOCK_MONOTONIC, of the last switch of banks */
-	uint32_t change; /* counts changes of the live routes */
-	uint32_t *followed; /* by backend slot: the change it was last live in */
-	bool *dirty; /* by live stack: its health changed */
+	uint64_t activated_us;			/* CLOCK_MONOTONIC, of the last switch of banks */
+	uint32_t change;			/* counts changes of the live routes */
+	uint32_t *followed;	  /* by backend slot: the change it was last live in */
+	bool *dirty;		  /* by live stack: its health changed */
 	sd_event_source *overlay; /* brings dirty stacks' tables in step */
 
 	uint64_t version; /* the highest given out */

@@ -17,9 +17,9 @@ struct backend_entry {
 	struct health_state health;
 	struct check_target target; /* of the running check; path is owned here */
 	char *path;
-	struct check *check; /* NULL: none */
+	struct check *check;	     /* NULL: none */
 	struct nexthop_watch *watch; /* NULL: none */
-	bool hop_answered; /* the watch has spoken */
+	bool hop_answered;	     /* the watch has spoken */
 	char next_hop[IF_NAMESIZE + 20];
 };
 

@@ -52,7 +52,7 @@ void backends_override(struct backends *backends, uint32_t slot, enum health_ove
 struct backend_view {
 	bool takes_new;
 	const char *reason; /* why not, or why it is forced up; "" otherwise */
-	uint64_t since_ms; /* util_now_ms() of the last change */
+	uint64_t since_ms;  /* util_now_ms() of the last change */
 	enum health_override override;
 	const char *next_hop; /* "eth0 02:00:00:00:00:01"; "" : not resolved */
 	uint64_t packets;

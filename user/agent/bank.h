@@ -15,7 +15,7 @@
 /* Who has which slot, over both banks; owners are bits 1 << bank. */
 struct bank_slots {
 	struct slots *services; /* key: name */
-	struct slots *shares; /* key: service "/" stack */
+	struct slots *shares;	/* key: service "/" stack */
 	struct slots *backends; /* key: bank_backend_key() */
 };
 
@@ -37,7 +37,7 @@ struct bank_split {
 
 struct compiled_stack {
 	struct route_stack *route; /* into .routes */
-	uint32_t *slots; /* of route->backends, in their order; one for a local stack */
+	uint32_t *slots;	   /* of route->backends, in their order; one for a local stack */
 	size_t slots_n;
 	struct bank_ring *ring; /* NULL: nobody has a weight */
 };
@@ -45,7 +45,7 @@ struct compiled_stack {
 struct compiled_service {
 	struct route_service *route; /* into .routes */
 	uint32_t slot;
-	uint32_t split_index; /* into .splits and the bank's splits */
+	uint32_t split_index;			   /* into .splits and the bank's splits */
 	struct choice choice[STEER_SPLIT_CHOICES]; /* as route->split, which is sorted by name */
 	struct bank_split *split;
 };
@@ -53,9 +53,9 @@ struct compiled_service {
 struct compiled {
 	struct routes *routes; /* sorted; owned */
 	uint64_t version;
-	struct compiled_stack *stacks; /* as routes->stacks; the index is the bank's stack */
+	struct compiled_stack *stacks;	   /* as routes->stacks; the index is the bank's stack */
 	struct compiled_service *services; /* as routes->services */
-	struct bank_split **splits; /* the distinct ones */
+	struct bank_split **splits;	   /* the distinct ones */
 	size_t splits_n;
 	struct vip_table *vips;
 	struct slots *split_index; /* key: names and weights; slot: index into splits */

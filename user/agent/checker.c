@@ -17,8 +17,8 @@
 
 enum check_phase {
 	CHECK_SLEEPING, /* `timer` is when the next one is due */
-	CHECK_WAITING, /* due, in the checker's queue */
-	CHECK_RUNNING, /* `probe` is open, `timer` is its end */
+	CHECK_WAITING,	/* due, in the checker's queue */
+	CHECK_RUNNING,	/* `probe` is open, `timer` is its end */
 };
 
 struct check {
@@ -32,7 +32,7 @@ struct check {
 	uint32_t interval_ms;
 	uint32_t timeout_ms;
 	enum check_phase phase;
-	bool ran; /* at least once */
+	bool ran;	/* at least once */
 	bool prolonged; /* this one has been given its timeout again */
 	uint64_t started_us;
 	struct probe probe;

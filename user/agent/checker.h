@@ -31,9 +31,9 @@ struct check;
 
 struct check_target {
 	struct address address;
-	uint16_t port; /* host order */
+	uint16_t port;	       /* host order */
 	enum health_type type; /* HEALTH_TCP or HEALTH_HTTP */
-	const char *path; /* HEALTH_HTTP only; copied; NULL: "/" */
+	const char *path;      /* HEALTH_HTTP only; copied; NULL: "/" */
 	uint32_t interval_ms;
 	uint32_t timeout_ms;
 };
@@ -47,7 +47,7 @@ typedef void (*check_callback)(void *userdata, bool ok, const char *detail);
 struct checker_stats {
 	uint64_t started;
 	uint64_t finished; /* with a result, whichever */
-	uint64_t skipped; /* could not be made because of this host */
+	uint64_t skipped;  /* could not be made because of this host */
 	uint32_t in_flight;
 	uint32_t waiting; /* due, but not started yet */
 };

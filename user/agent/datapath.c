@@ -22,8 +22,8 @@
 struct datapath {
 	struct steer_bpf *skeleton;
 	struct datapath_view view;
-	char *pin_dir; /* NULL: nothing is pinned */
-	int lock_fd; /* pin_dir, locked while this agent owns it */
+	char *pin_dir;		      /* NULL: nothing is pinned */
+	int lock_fd;		      /* pin_dir, locked while this agent owns it */
 	int link_fds[INTERFACES_MAX]; /* only without pin_dir */
 	size_t links_n;
 };
@@ -44,8 +44,8 @@ static void size_view(const struct datapath_options *options, struct datapath_vi
 	view->split_slots = options->services;
 	view->backend_slots = options->backends * 2;
 	view->share_slots = options->services * 4;
-	view->flow_buckets = power_of_two_at_least(
-		(options->flows + STEER_BUCKET_ENTRIES - 1) / STEER_BUCKET_ENTRIES);
+	view->flow_buckets = power_of_two_at_least((options->flows + STEER_BUCKET_ENTRIES - 1) /
+						   STEER_BUCKET_ENTRIES);
 }
 
 /* A map as the skeleton has it, how many entries it gets, and where the view wants its memory. */

@@ -14,11 +14,12 @@
 #include "agent/xdp_link.h"
 
 struct datapath_options {
-	const char *pin_dir;	/* NULL: nothing is pinned, the kernel forgets all at exit */
-	uint32_t services;	/* live at once; slots are twice that */
-	uint32_t backends;	/* likewise */
-	uint32_t flows;		/* entries; rounded up to a power of two */
-	uint32_t flow_ration;	/* new entries a CPU and tick; 0: an eighth of the table over all CPUs */
+	const char *pin_dir; /* NULL: nothing is pinned, the kernel forgets all at exit */
+	uint32_t services;   /* live at once; slots are twice that */
+	uint32_t backends;   /* likewise */
+	uint32_t flows;	     /* entries; rounded up to a power of two */
+	uint32_t
+		flow_ration; /* new entries a CPU and tick; 0: an eighth of the table over all CPUs */
 };
 
 /*
@@ -27,7 +28,7 @@ struct datapath_options {
  */
 struct datapath_view {
 	struct control *control;
-	struct vip_table *vips;	/* [STEER_BANKS] */
+	struct vip_table *vips; /* [STEER_BANKS] */
 	struct service *services;
 	struct split *splits;
 	struct stack *stacks;
@@ -39,7 +40,7 @@ struct datapath_view {
 	struct share *share_counters;
 	struct reasons *reasons;
 	uint32_t cpus;
-	uint32_t service_slots;	/* of one bank */
+	uint32_t service_slots; /* of one bank */
 	uint32_t split_slots;	/* of one bank */
 	uint32_t backend_slots;
 	uint32_t share_slots;

@@ -14,7 +14,7 @@
 #include <systemd/sd-event.h>
 
 #define EVENTS_KEPT	  4096 /* 2 MB */
-#define EVENT_MESSAGE_MAX 384 /* bytes with the NUL; longer messages are cut */
+#define EVENT_MESSAGE_MAX 384  /* bytes with the NUL; longer messages are cut */
 
 enum event_kind { EVENT_ROUTES, EVENT_BACKEND, EVENT_INTERFACE, EVENT_AGENT, EVENT_KIND_MAX };
 

@@ -54,7 +54,7 @@ struct health_state {
 	char check_detail[HEALTH_DETAIL_MAX]; /* of the last failure */
 	char route_detail[HEALTH_DETAIL_MAX]; /* why there is no next hop */
 
-	uint8_t bits; /* BACKEND_NEW, BACKEND_KEEP, BACKEND_ROUTE of bpf/abi.h */
+	uint8_t bits;	   /* BACKEND_NEW, BACKEND_KEEP, BACKEND_ROUTE of bpf/abi.h */
 	uint64_t since_ms; /* when bits last changed */
 	char reason[HEALTH_REASON_MAX];
 };

@@ -43,12 +43,12 @@ struct hop_entry {
 	struct hop_key key;
 	struct nexthop_table *table;
 	struct rtnl_request request;
-	bool asked; /* the route has been answered for at least once */
-	bool counted; /* in table->reask_left */
+	bool asked;	 /* the route has been answered for at least once */
+	bool counted;	 /* in table->reask_left */
 	int route_error; /* -errno of the last answer */
 	struct rtnl_route route;
 	struct hop_neighbour *neighbour; /* NULL: none is wanted */
-	bool decided; /* `current` has been, or is being, told */
+	bool decided;			 /* `current` has been, or is being, told */
 	struct nexthop current;
 	LIST_ENTRY(hop_entry) all;
 	LIST_ENTRY(hop_entry) by_neighbour;
@@ -68,13 +68,13 @@ struct nexthop_table {
 	sd_event *event;
 	int fd; /* what the kernel tells unasked */
 	sd_event_source *io;
-	sd_event_source *reask; /* fires when all routes are to be asked about again */
+	sd_event_source *reask;	 /* fires when all routes are to be asked about again */
 	sd_event_source *notify; /* enabled while `queue` has watches */
 	struct rtnl_queue *requests;
 	uint64_t random;
 	uint64_t reask_began_us;
 	uint64_t reask_cost_us; /* how long the last round took */
-	uint32_t reask_left; /* answers of this round still to come */
+	uint32_t reask_left;	/* answers of this round still to come */
 	void *entry_tree;
 	void *neighbour_tree;
 	void *link_tree;

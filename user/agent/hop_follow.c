@@ -9,8 +9,8 @@
 #include <sys/epoll.h>
 
 #define REASK_DELAY_US	  20000 /* changes of routes come in flocks */
-#define REASK_COST_FACTOR 9 /* asking about all routes takes at most a tenth of the time */
-#define MESSAGES_A_TURN	  64 /* of the loop, which others use, too */
+#define REASK_COST_FACTOR 9	/* asking about all routes takes at most a tenth of the time */
+#define MESSAGES_A_TURN	  64	/* of the loop, which others use, too */
 
 static const unsigned int groups[] = {
 	RTNLGRP_LINK,	    RTNLGRP_NEIGH,	 RTNLGRP_IPV4_ROUTE,

@@ -10,9 +10,9 @@
 #include <sys/socket.h>
 
 #define CONTENT_TYPE	"text/plain; version=0.0.4; charset=utf-8"
-#define SWEEP_MS	500 /* how late a deadline may be noticed */
+#define SWEEP_MS	500	   /* how late a deadline may be noticed */
 #define REQUEST_BYTES	(16 << 10) /* memory of one connection: request line and headers */
-#define RUNS_MAX	200 /* of the library in each RUNS_US */
+#define RUNS_MAX	200	   /* of the library in each RUNS_US */
 #define RUNS_US		100000
 #define PATHS_SHOWN_MAX 256
 

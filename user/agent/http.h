@@ -16,9 +16,9 @@
 /* What clients may hold. */
 struct http_limits {
 	unsigned int connections; /* at once; others wait in the socket's queue */
-	unsigned int idle_s; /* without a byte moving */
-	unsigned int answer_ms; /* for a request to come in, and for its answer to go out */
-	size_t bytes; /* of pages, over all answers being sent */
+	unsigned int idle_s;	  /* without a byte moving */
+	unsigned int answer_ms;	  /* for a request to come in, and for its answer to go out */
+	size_t bytes;		  /* of pages, over all answers being sent */
 };
 
 /* 64 connections, 15 s, 30 s, 64 MiB */
@@ -30,7 +30,7 @@ struct http;
 typedef int (*http_render)(void *userdata, FILE *out);
 
 struct http_page {
-	const char *path; /* "/metrics"; not copied */
+	const char *path;	  /* "/metrics"; not copied */
 	const char *content_type; /* NULL: "text/plain; version=0.0.4; charset=utf-8" */
 	http_render render;
 	void *userdata;

@@ -21,11 +21,11 @@ enum http_reply_result {
 
 /* Zero-initialise. */
 struct http_reply {
-	int status; /* 100 to 999, 0 before it is known */
-	uint32_t size; /* bytes of head so far */
-	uint16_t line_size; /* bytes of the present line so far, without a CR at its end */
-	bool in_headers; /* the status line is behind us */
-	bool cr; /* the last byte was a CR */
+	int status;	      /* 100 to 999, 0 before it is known */
+	uint32_t size;	      /* bytes of head so far */
+	uint16_t line_size;   /* bytes of the present line so far, without a CR at its end */
+	bool in_headers;      /* the status line is behind us */
+	bool cr;	      /* the last byte was a CR */
 	char status_line[13]; /* "HTTP/1.1 200 " */
 };
 

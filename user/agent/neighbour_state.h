@@ -15,7 +15,7 @@
 #include <stdint.h>
 
 #define NEIGHBOUR_HOLD_MS    3000
-#define NEIGHBOUR_ASK_MS     1000 /* between requests while unresolved, give or take a tenth */
+#define NEIGHBOUR_ASK_MS     1000  /* between requests while unresolved, give or take a tenth */
 #define NEIGHBOUR_CONFIRM_MS 15000 /* likewise, while stale */
 #define NEIGHBOUR_NEVER	     UINT64_MAX
 
@@ -28,12 +28,12 @@ enum neighbour_answer {
 struct neighbour_state {
 	enum neighbour_answer answer;
 	uint8_t mac[6];
-	bool valid; /* the kernel has a MAC address now */
-	bool stale; /* and wants it confirmed */
-	bool heard; /* the kernel has said something at all */
-	bool asked; /* we have, since it was valid last */
+	bool valid;	  /* the kernel has a MAC address now */
+	bool stale;	  /* and wants it confirmed */
+	bool heard;	  /* the kernel has said something at all */
+	bool asked;	  /* we have, since it was valid last */
 	uint64_t lost_ms; /* while not valid: since when */
-	uint64_t ask_ms; /* when to ask next, or NEIGHBOUR_NEVER */
+	uint64_t ask_ms;  /* when to ask next, or NEIGHBOUR_NEVER */
 };
 
 void neighbour_state_init(struct neighbour_state *state, uint64_t now_ms);

@@ -32,9 +32,9 @@ struct nexthop {
 	char ifname[IF_NAMESIZE];
 	uint8_t dst_mac[6];
 	uint8_t src_mac[6];
-	uint16_t mtu; /* bytes from the IP header on; the route's where it has one */
+	uint16_t mtu;	       /* bytes from the IP header on; the route's where it has one */
 	struct address source; /* that the kernel would send from; all zero: it would not say */
-	bool has_gateway; /* dst_mac is a router's, not the address's own: no way for l2 */
+	bool has_gateway;      /* dst_mac is a router's, not the address's own: no way for l2 */
 	struct address gateway;
 };
 

@@ -10,12 +10,12 @@
 /* What is known of the way to `address`. */
 struct nexthop_facts {
 	const struct address *address;
-	bool asked; /* the kernel has answered for the route */
+	bool asked;	 /* the kernel has answered for the route */
 	int route_error; /* -errno of that answer; 0: `route` holds */
 	const struct rtnl_route *route;
-	const struct rtnl_link *link; /* the route's interface; NULL: gone */
+	const struct rtnl_link *link;		 /* the route's interface; NULL: gone */
 	const struct neighbour_state *neighbour; /* NULL: not looked for */
-	int neighbour_error; /* -errno of the last request to resolve it */
+	int neighbour_error;			 /* -errno of the last request to resolve it */
 };
 
 /* The address whose MAC address is wanted: the gateway, or the address itself. */

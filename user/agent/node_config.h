@@ -7,7 +7,7 @@
 
 #include <net/if.h>
 
-#define NODE_INTERFACES_MAX 64 /* of each list */
+#define NODE_INTERFACES_MAX 64	/* of each list */
 #define NODE_SOURCES_MAX    256 /* of decap.sources */
 
 enum node_xdp_mode {
@@ -32,9 +32,9 @@ struct node_source {
 
 struct node_limits {
 	uint32_t services; /* default 4096, 1 to 16384 */
-	uint32_t stacks; /* default 256, 1 to 256 */
+	uint32_t stacks;   /* default 256, 1 to 256 */
 	uint32_t backends; /* default 16384, 1 to 30000 */
-	uint32_t flows; /* default 1048576, 1024 to 67108864; over all CPUs */
+	uint32_t flows;	   /* default 1048576, 1024 to 67108864; over all CPUs */
 };
 
 struct node_config {
@@ -58,9 +58,9 @@ struct node_config {
 	struct node_source tunnel_source; /* IPv4 */
 	struct node_source tunnel_source6;
 
-	char *pin_dir; /* default /sys/fs/bpf/steerd */
+	char *pin_dir;	 /* default /sys/fs/bpf/steerd */
 	char *state_dir; /* default /var/lib/steerd */
-	char *routes; /* NULL: none; relative: to the node file */
+	char *routes;	 /* NULL: none; relative: to the node file */
 	struct node_limits limits;
 };
 

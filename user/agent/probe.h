@@ -19,7 +19,7 @@
 enum probe_result {
 	PROBE_PENDING,
 	PROBE_PASSED,
-	PROBE_FAILED, /* the other end's fault, or the way's: `detail` says what */
+	PROBE_FAILED,  /* the other end's fault, or the way's: `detail` says what */
 	PROBE_SKIPPED, /* this host could not make the check: `detail` says why */
 };
 
@@ -32,7 +32,7 @@ struct probe_target {
 };
 
 struct probe {
-	int fd; /* -1: none */
+	int fd;	      /* -1: none */
 	short events; /* of poll(2), to wait for while pending */
 	bool connected;
 	size_t sent;

@@ -17,7 +17,7 @@ struct claimant {
 	uint32_t offset;
 	uint32_t factor[ROUNDS]; /* odd */
 	uint32_t weight;
-	uint32_t quota; /* slots still to come */
+	uint32_t quota;	 /* slots still to come */
 	uint64_t credit; /* twice its weight each round; a turn costs twice the largest weight */
 	uint16_t backend;
 };

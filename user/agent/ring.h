@@ -13,7 +13,7 @@
 struct ring_member {
 	struct address address;
 	uint32_t weight; /* 0: no slot */
-	uint16_t slot; /* the backend's slot on this host: what the ring holds */
+	uint16_t slot;	 /* the backend's slot on this host: what the ring holds */
 };
 
 /*

@@ -16,7 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define RTNL_REQUEST_MAX 128 /* bytes; no rtnl_put_…() writes more */
+#define RTNL_REQUEST_MAX 128   /* bytes; no rtnl_put_…() writes more */
 #define RTNL_RECEIVE_MAX 32768 /* bytes; the kernel sends no larger piece */
 
 struct rtnl_link {
@@ -34,10 +34,10 @@ static_assert(sizeof(struct rtnl_link) == 40, "no padding: compared by memcmp()"
 struct rtnl_route {
 	uint8_t type; /* RTN_… */
 	bool has_gateway;
-	uint32_t ifindex; /* 0: none */
-	uint32_t mtu; /* 0: the route has none of its own */
+	uint32_t ifindex;	/* 0: none */
+	uint32_t mtu;		/* 0: the route has none of its own */
 	struct address gateway; /* of either family, whatever the route's is */
-	struct address source; /* all zero: none */
+	struct address source;	/* all zero: none */
 };
 
 struct rtnl_neighbour {

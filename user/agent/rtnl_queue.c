@@ -20,7 +20,7 @@ struct rtnl_queue {
 	TAILQ_HEAD(rtnl_request_queue, rtnl_request) waiting;
 	struct rtnl_request *sent[RTNL_QUEUE_WINDOW]; /* by seq; NULL: answered or cancelled */
 	uint32_t under_way; /* answers still to come, also those that nobody wants any more */
-	uint32_t next_seq; /* never 0 */
+	uint32_t next_seq;  /* never 0 */
 	_Alignas(struct nlmsghdr) char send_buffer[RTNL_QUEUE_WINDOW * RTNL_REQUEST_MAX];
 	_Alignas(struct nlmsghdr) char receive_buffer[RTNL_RECEIVE_MAX];
 };

@@ -10,7 +10,7 @@
 
 struct split_member {
 	const char *name; /* of the stack */
-	uint32_t weight; /* 0: no slot */
+	uint32_t weight;  /* 0: no slot */
 };
 
 /*

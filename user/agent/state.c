@@ -50,7 +50,7 @@ struct state {
 	char *dir;
 	struct wanted wanted;
 	struct state_disk disk;
-	uint64_t sequence; /* of the last snapshot taken */
+	uint64_t sequence;	/* of the last snapshot taken */
 	struct waiter *waiters; /* in order of sequence */
 	char error[ERROR_MAX];
 

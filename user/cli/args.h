@@ -8,10 +8,10 @@
 #include <stdint.h>
 
 struct args_flag {
-	const char *name; /* without the dashes */
-	char letter; /* 0: none */
+	const char *name;  /* without the dashes */
+	char letter;	   /* 0: none */
 	const char *value; /* what its argument is called; NULL: it takes none */
-	bool is_later; /* promised to users, but of a later version */
+	bool is_later;	   /* promised to users, but of a later version */
 };
 
 /*

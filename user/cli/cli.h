@@ -28,7 +28,7 @@ struct cli {
 	struct table_look look;
 	const struct cli_command *command;
 	struct rpc_client *client; /* NULL until cli_connect() */
-	struct schema *schema; /* of the compiled-in protocols; NULL until cli_schema() */
+	struct schema *schema;	   /* of the compiled-in protocols; NULL until cli_schema() */
 };
 
 /* A command's arguments: `flags` as its table says, "" for those without a value, else NULL. */
@@ -40,9 +40,9 @@ struct cli_input {
 
 struct cli_command {
 	const char *name;
-	const char *synopsis; /* "split SERVICE STACK=WEIGHT... [--dry-run]" */
-	const char *summary; /* a line */
-	const char *help; /* the rest, paragraphs and examples */
+	const char *synopsis;	       /* "split SERVICE STACK=WEIGHT... [--dry-run]" */
+	const char *summary;	       /* a line */
+	const char *help;	       /* the rest, paragraphs and examples */
 	const struct args_flag *flags; /* beside the global ones */
 	size_t flags_n;
 	size_t args_min;

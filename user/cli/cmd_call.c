@@ -12,8 +12,8 @@
 /* Where requests come from: the argument, or standard input, one after another. */
 struct requests {
 	const char *text; /* NULL: standard input */
-	json_t *list; /* an array whose items are requests */
-	size_t next; /* of the list */
+	json_t *list;	  /* an array whose items are requests */
+	size_t next;	  /* of the list */
 	bool is_over;
 };
 

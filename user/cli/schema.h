@@ -47,16 +47,16 @@ struct schema_enum {
 };
 
 struct schema_field {
-	char *name; /* as in the .proto file: snake_case */
+	char *name;	 /* as in the .proto file: snake_case */
 	char *json_name; /* lowerCamelCase */
 	char *type_name; /* of messages and enums, until they are linked */
 	uint32_t number;
 	enum schema_type type;
 	bool is_repeated;
-	bool is_packed; /* how it is written; both ways are read */
+	bool is_packed;	   /* how it is written; both ways are read */
 	bool has_presence; /* in a oneof or optional: unset is not the same as zero */
-	int oneof; /* index of its oneof; -1: none */
-	const struct schema_message *message; /* SCHEMA_MESSAGE */
+	int oneof;	   /* index of its oneof; -1: none */
+	const struct schema_message *message;  /* SCHEMA_MESSAGE */
 	const struct schema_enum *enumeration; /* SCHEMA_ENUM */
 };
 
@@ -69,8 +69,8 @@ struct schema_message {
 
 struct schema_method {
 	char *service; /* "steerd.v1.AgentService" */
-	char *name; /* "Apply" */
-	char *path; /* "/steerd.v1.AgentService/Apply" */
+	char *name;    /* "Apply" */
+	char *path;    /* "/steerd.v1.AgentService/Apply" */
 	char *input_name;
 	char *output_name;
 	const struct schema_message *input;

@@ -13,7 +13,7 @@
 #define WIDTH_MAX     1000
 
 #define WRAP_MIN    20 /* columns that folded text should have at least */
-#define TREE_INDENT 2 /* columns that a row below another is moved in */
+#define TREE_INDENT 2  /* columns that a row below another is moved in */
 
 struct table_row {
 	struct table_row *parent;

@@ -11,8 +11,8 @@ enum table_align {
 	TABLE_LEFT,
 	TABLE_RIGHT,
 	TABLE_SPARE, /* to the right; left out where the terminal is too narrow for it */
-	TABLE_WRAP, /* to the left; folded between words where the terminal is too narrow */
-	TABLE_TREE, /* to the left; rows with a parent are drawn below it */
+	TABLE_WRAP,  /* to the left; folded between words where the terminal is too narrow */
+	TABLE_TREE,  /* to the left; rows with a parent are drawn below it */
 };
 
 struct table_column {

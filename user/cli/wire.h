@@ -19,7 +19,7 @@ void wire_put(struct wire_buffer *buffer, const void *data, size_t size);
 void wire_put_varint(struct wire_buffer *buffer, uint64_t value);
 void wire_put_tag(struct wire_buffer *buffer, uint32_t number, enum wire_type type);
 void wire_put_bytes(struct wire_buffer *buffer, const void *data, size_t size); /* with length */
-void wire_put_fixed(struct wire_buffer *buffer, uint64_t value, size_t size); /* 4 or 8 bytes */
+void wire_put_fixed(struct wire_buffer *buffer, uint64_t value, size_t size);	/* 4 or 8 bytes */
 
 struct wire_cursor {
 	const uint8_t *at;

@@ -16,12 +16,8 @@ struct address {
 	uint8_t bytes[16];
 };
 
-enum forward {			/* order as enum forward_mode in bpf/abi.h */
-	FORWARD_AS_L2,
-	FORWARD_AS_IPIP,
-	FORWARD_AS_LOCAL,
-	FORWARD_AS_MAX
-};
+/* The order is that of enum forward_mode in bpf/abi.h. */
+enum forward { FORWARD_AS_L2, FORWARD_AS_IPIP, FORWARD_AS_LOCAL, FORWARD_AS_MAX };
 
 enum stage {
 	STAGE_UNSPECIFIED,
@@ -33,21 +29,16 @@ enum stage {
 	STAGE_MAX
 };
 
-enum health_type {
-	HEALTH_NONE,
-	HEALTH_TCP,
-	HEALTH_HTTP,
-	HEALTH_TYPE_MAX
-};
+enum health_type { HEALTH_NONE, HEALTH_TCP, HEALTH_HTTP, HEALTH_TYPE_MAX };
 
 struct health_spec {
-	enum health_type type;	/* default none */
-	uint16_t port;		/* host order; required unless type is none */
-	char *path;		/* http only; default "/" */
-	uint32_t interval_ms;	/* default 1000, 20 to 3600000 */
-	uint32_t timeout_ms;	/* default 800 or the interval if that is shorter, 1 to interval_ms */
-	uint32_t fall;		/* failures in a row that take a backend down; default 2, 1 to 100 */
-	uint32_t rise;		/* successes in a row that bring it back; default 3, 1 to 100 */
+	enum health_type type; /* default none */
+	uint16_t port;	       /* host order; required unless type is none */
+	char *path;	       /* http only; default "/" */
+	uint32_t interval_ms;  /* default 1000, 20 to 3600000 */
+	uint32_t timeout_ms;   /* default 800, or the interval if shorter; 1 to interval_ms */
+	uint32_t fall;	       /* failures in a row that take a backend down; default 2, 1 to 100 */
+	uint32_t rise;	       /* successes in a row that bring it back; default 3, 1 to 100 */
 	int line;
 };
 
@@ -58,14 +49,14 @@ struct label {
 
 struct route_backend {
 	struct address address;
-	uint32_t weight;	/* default 100, 0 to 65535; 0: checked, but no new flows */
-	int line;		/* in the file it came from; 0: none */
+	uint32_t weight; /* default 100, 0 to 65535; 0: checked, but no new flows */
+	int line;	 /* in the file it came from; 0: none */
 };
 
 struct route_stack {
 	char *name;
 	enum stage stage;
-	enum forward forward;	/* default l2; local: one backend at most, only to be checked */
+	enum forward forward; /* default l2; local: one backend at most, only to be checked */
 	struct health_spec health;
 	struct label *labels;
 	size_t labels_n;
@@ -76,19 +67,16 @@ struct route_stack {
 
 struct route_split {
 	char *stack;
-	uint32_t weight;	/* 0 to 1000000 */
+	uint32_t weight; /* 0 to 1000000 */
 	int line;
 };
 
-enum protocol {			/* values as on the wire */
-	PROTOCOL_UNSPECIFIED = 0,
-	PROTOCOL_TCP = 6,
-	PROTOCOL_UDP = 17
-};
+/* Values as on the wire. */
+enum protocol { PROTOCOL_UNSPECIFIED = 0, PROTOCOL_TCP = 6, PROTOCOL_UDP = 17 };
 
 enum backend_down {
-	BACKEND_DOWN_MOVE,	/* default: established flows of a dead backend go to another */
-	BACKEND_DOWN_KEEP,	/* they stay */
+	BACKEND_DOWN_MOVE, /* default: established flows of a dead backend go to another */
+	BACKEND_DOWN_KEEP, /* they stay */
 	BACKEND_DOWN_MAX
 };
 
@@ -101,18 +89,18 @@ struct route_service {
 	char *name;
 	struct route_vip *vips;
 	size_t vips_n;
-	enum protocol protocol;	/* default tcp */
+	enum protocol protocol; /* default tcp */
 	uint16_t *ports;	/* host order; none: every port */
 	size_t ports_n;
 	struct route_split *split;
 	size_t split_n;
-	bool sticky_by_client;	/* `sticky: {by: client}`: the backend, too, is chosen by client */
+	bool sticky_by_client; /* `sticky: {by: client}`: the backend, too, is chosen by client */
 	enum backend_down on_backend_down;
 	int line;
 };
 
 struct routes {
-	char *fleet_key;	/* any text; hosts that share it decide alike; NULL: the default */
+	char *fleet_key; /* any text; hosts that share it decide alike; NULL: the default */
 	struct route_stack *stacks;
 	size_t stacks_n;
 	struct route_service *services;
@@ -122,9 +110,9 @@ struct routes {
 
 /* One thing wrong with a document. */
 struct problem {
-	char *path;	/* "services.shop.split.gren": names joined by dots, list items as [3] */
-	char *message;	/* says the thing, the value and the way out; no trailing stop */
-	int line;	/* 0: not from a file */
+	char *path;    /* "services.shop.split.gren": names joined by dots, list items as [3] */
+	char *message; /* says the thing, the value and the way out; no trailing stop */
+	int line;      /* 0: not from a file */
 };
 
 /* All that is wrong with a document; zero-initialise. At most PROBLEMS_MAX are kept, all counted. */
@@ -151,8 +139,8 @@ char *problems_text(const struct problems *problems, const char *file);
  */
 void routes_health_settle(struct health_spec *health);
 
-void routes_free(struct routes *routes);	/* accepts NULL; frees the struct itself too */
-struct routes *routes_copy(const struct routes *routes);	/* NULL: no memory */
+void routes_free(struct routes *routes); /* accepts NULL; frees the struct itself too */
+struct routes *routes_copy(const struct routes *routes); /* NULL: no memory */
 
 /* Sorts stacks, services, splits by name, backends and VIPs by address, ports by number. */
 void routes_sort(struct routes *routes);
@@ -171,8 +159,8 @@ bool address_is_ipv4(const struct address *address);
 int address_compare(const struct address *a, const struct address *b);
 
 struct address_prefix {
-	struct address address;	/* with no host bits */
-	uint8_t bits;	/* of the 128: an IPv4 /24 is 120 here */
+	struct address address; /* with no host bits */
+	uint8_t bits;		/* of the 128: an IPv4 /24 is 120 here */
 };
 
 /* "10.0.0.0/8" or an address alone; -EINVAL for anything else, -EDOM where host bits are set. */

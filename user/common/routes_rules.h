@@ -17,7 +17,7 @@ struct rules_state {
 	const struct routes_limits *limits;
 	struct problems *problems;
 	bool fits; /* no limit is exceeded: rules that compare all with all may run */
-	struct rules_index stacks; /* by name */
+	struct rules_index stacks;    /* by name */
 	struct rules_index *backends; /* of each stack of the document, by address */
 };
 

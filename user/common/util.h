@@ -29,8 +29,8 @@ static inline void util_fclosep(FILE **file)
 }
 
 /* An owning local: NULL or -1 at first, released at the end of its scope unless taken. */
-#define CLEANUP_FREE __attribute__((cleanup(util_freep)))
-#define CLEANUP_CLOSE __attribute__((cleanup(util_closep)))
+#define CLEANUP_FREE   __attribute__((cleanup(util_freep)))
+#define CLEANUP_CLOSE  __attribute__((cleanup(util_closep)))
 #define CLEANUP_FCLOSE __attribute__((cleanup(util_fclosep)))
 
 /* Hands the ownership of a local on. */

@@ -22,9 +22,9 @@ enum tree_kind {
 
 struct tree_node {
 	enum tree_kind kind;
-	int line; /* from 1; of the key where the node has one */
-	char *key; /* in a map; else NULL */
-	char *text; /* of a scalar, without its quotes */
+	int line;		 /* from 1; of the key where the node has one */
+	char *key;		 /* in a map; else NULL */
+	char *text;		 /* of a scalar, without its quotes */
 	struct tree_node *items; /* of a list or a map, in the file's order */
 	size_t items_n;
 };

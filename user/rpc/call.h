@@ -27,15 +27,15 @@ struct rpc_server {
 	struct rpc_handler *handlers; /* one for each of rpc_methods */
 	struct rpc_health *health;
 	struct rpc_listener *listeners; /* see listener.h */
-	struct rpc_slot *slots; /* outstanding requests for a call */
-	struct rpc_call *calls; /* every call that is not freed */
+	struct rpc_slot *slots;		/* outstanding requests for a call */
+	struct rpc_call *calls;		/* every call that is not freed */
 	unsigned int calls_n;
-	size_t queued_bytes; /* of all calls, to be sent */
+	size_t queued_bytes;	/* of all calls, to be sent */
 	unsigned int starved_n; /* calls that wait for room */
 	unsigned int wake_round;
 	sd_event_source *patience; /* looks after calls with a deadline of ours */
-	sd_event_source *cutoff; /* end of the drain */
-	sd_event_source *look; /* whether the drain is over, from no callback of ours */
+	sd_event_source *cutoff;   /* end of the drain */
+	sd_event_source *look;	   /* whether the drain is over, from no callback of ours */
 	struct rpc_op shutdown;
 	bool is_draining;
 	bool is_cut_off;
@@ -69,8 +69,8 @@ struct rpc_call {
 	struct rpc_outgoing **end;
 	size_t queued_bytes; /* in flight included */
 
-	bool is_owned; /* a handler has it */
-	bool is_ended; /* its status is known */
+	bool is_owned;	/* a handler has it */
+	bool is_ended;	/* its status is known */
 	bool is_closed; /* gRPC has no more to do with it */
 	bool is_receiving;
 	bool is_sending;

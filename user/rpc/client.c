@@ -10,8 +10,8 @@
 #include "common/util.h"
 
 #define REPLY_MAX      (64 << 20) /* bytes; a full status is a few megabytes */
-#define METADATA_MAX   (1 << 20) /* bytes; a refusal lists every problem in its status message */
-#define CREDENTIAL_MAX (1 << 20) /* bytes of a PEM file */
+#define METADATA_MAX   (1 << 20)  /* bytes; a refusal lists every problem in its status message */
+#define CREDENTIAL_MAX (1 << 20)  /* bytes of a PEM file */
 
 struct rpc_client {
 	grpc_channel *channel;

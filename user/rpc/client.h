@@ -15,8 +15,8 @@
 
 /* Why a call failed. Zero-initialise; rpc_error_clear() when done. */
 struct rpc_error {
-	int code; /* enum rpc_code; RPC_CODE_OK: it failed on this side */
-	char *message; /* never NULL after a failure; several lines for several problems */
+	int code;	     /* enum rpc_code; RPC_CODE_OK: it failed on this side */
+	char *message;	     /* never NULL after a failure; several lines for several problems */
 	bool is_unconnected; /* the server was never reached */
 };
 void rpc_error_clear(struct rpc_error *error);
@@ -30,7 +30,7 @@ void rpc_bytes_clear(struct rpc_bytes *bytes);
 
 struct rpc_client_options {
 	const char *address; /* "unix:///run/x.sock", "/run/x.sock" or "host:port" */
-	const char *cert; /* PEM files, for host:port, which is always mutual TLS */
+	const char *cert;    /* PEM files, for host:port, which is always mutual TLS */
 	const char *key;
 	const char *ca;
 };

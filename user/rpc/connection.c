@@ -18,28 +18,28 @@
 #include <sys/socket.h>
 
 #define BUFFER 16384 /* the largest TLS record */
-#define ROUNDS 32 /* buffers carried before other events get their turn */
+#define ROUNDS 32    /* buffers carried before other events get their turn */
 
 struct pipe {
 	uint8_t data[BUFFER];
 	size_t from, to; /* what is left to write */
-	bool at_end; /* nothing more will come */
+	bool at_end;	 /* nothing more will come */
 };
 
 struct rpc_connection {
 	struct rpc_connection *prev, *next;
 	struct rpc_listener *listener;
-	int fd; /* the network's end; of a unix socket, a duplicate */
+	int fd;			 /* the network's end; of a unix socket, a duplicate */
 	sd_event_source *source; /* of fd */
-	SSL *ssl; /* from here on: TLS only */
-	bool is_proved; /* the handshake is done, gRPC has the other end of `inner` */
+	SSL *ssl;		 /* from here on: TLS only */
+	bool is_proved;		 /* the handshake is done, gRPC has the other end of `inner` */
 	int inner;
 	sd_event_source *inner_source;
 	sd_event_source *deadline; /* of the handshake */
-	sd_event_source *again; /* there is more to carry */
-	uint32_t outer_events; /* what SSL waits for */
+	sd_event_source *again;	   /* there is more to carry */
+	uint32_t outer_events;	   /* what SSL waits for */
 	uint32_t inner_events;
-	struct pipe in; /* network to gRPC */
+	struct pipe in;	 /* network to gRPC */
 	struct pipe out; /* gRPC to network */
 };
 

@@ -13,7 +13,7 @@ enum wire { WIRE_VARINT, WIRE_FIXED64, WIRE_BYTES, WIRE_GROUP, WIRE_GROUP_END, W
 struct scan {
 	const struct guard_limits *limits;
 	size_t elements; /* so far */
-	char *where; /* path of the field an error is about; NULL: the message itself */
+	char *where;	 /* path of the field an error is about; NULL: the message itself */
 	char *error;
 	int code;
 };

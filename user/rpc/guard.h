@@ -12,8 +12,8 @@
 #include <stdint.h>
 
 struct guard_limits {
-	size_t bytes; /* serialized */
-	size_t elements; /* fields, list elements and submessages */
+	size_t bytes;	    /* serialized */
+	size_t elements;    /* fields, list elements and submessages */
 	unsigned int depth; /* messages inside messages; 0: none */
 };
 

@@ -15,10 +15,10 @@
 #include <sys/un.h>
 
 #define BACKLOG	    128
-#define BURST	    16 /* connections accepted before other events get their turn */
+#define BURST	    16	   /* connections accepted before other events get their turn */
 #define RETRY_US    100000 /* while descriptors are short */
-#define TELL_MS	    60000 /* without a shortage, before the next one is logged */
-#define DESCRIPTORS 3 /* of one connection, at most */
+#define TELL_MS	    60000  /* without a shortage, before the next one is logged */
+#define DESCRIPTORS 3	   /* of one connection, at most */
 
 static void suspend(struct rpc_listener *listener)
 {

@@ -16,15 +16,15 @@ struct rpc_listener {
 	struct rpc_listener *next;
 	struct rpc_server *server;
 	int fd;
-	sd_event_source *source; /* of fd; off while full or out of descriptors */
-	sd_event_source *retry; /* turns it on again */
-	bool is_short; /* of descriptors */
+	sd_event_source *source;	  /* of fd; off while full or out of descriptors */
+	sd_event_source *retry;		  /* turns it on again */
+	bool is_short;			  /* of descriptors */
 	unsigned long long short_told_ms; /* when that was last so; CLOCK_MONOTONIC */
-	char *path; /* of a unix socket */
-	dev_t device; /* the file that was made at path */
+	char *path;			  /* of a unix socket */
+	dev_t device;			  /* the file that was made at path */
 	ino_t inode;
 	unsigned long long told_ms; /* when a refused client was last logged; CLOCK_MONOTONIC */
-	SSL_CTX *tls; /* of a TCP listener */
+	SSL_CTX *tls;		    /* of a TCP listener */
 	struct rpc_connection *connections;
 	unsigned int connections_n;
 };

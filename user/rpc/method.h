@@ -17,10 +17,10 @@ struct rpc_call;
 typedef void (*rpc_any_fn)(void);
 
 struct rpc_method {
-	const char *path; /* "/steerd.v1.AgentService/Apply" */
+	const char *path;    /* "/steerd.v1.AgentService/Apply" */
 	const char *service; /* "steerd.v1.AgentService" */
-	const char *name; /* "Apply" */
-	unsigned int index; /* in rpc_methods, as enum rpc_method_id */
+	const char *name;    /* "Apply" */
+	unsigned int index;  /* in rpc_methods, as enum rpc_method_id */
 	bool client_streaming;
 	bool server_streaming;
 	const ProtobufCMessageDescriptor *request;
@@ -37,9 +37,9 @@ const struct rpc_method *rpc_method_find(const char *path, size_t path_size); /*
 
 /* One .proto file: its FileDescriptorProto inside rpc_protoset, and what it needs. */
 struct rpc_file {
-	const char *name; /* "steerd/v1/agent.proto" */
-	size_t offset; /* bytes into rpc_protoset */
-	size_t size; /* bytes */
+	const char *name;	       /* "steerd/v1/agent.proto" */
+	size_t offset;		       /* bytes into rpc_protoset */
+	size_t size;		       /* bytes */
 	const unsigned short *closure; /* itself, then every file it imports, directly or not */
 	unsigned int closure_n;
 };
@@ -56,7 +56,7 @@ extern const unsigned int rpc_files_n;
 extern const struct rpc_symbol rpc_symbols[]; /* sorted by name, strcmp() order */
 extern const unsigned int rpc_symbols_n;
 
-const struct rpc_file *rpc_file_find(const char *name); /* or NULL */
+const struct rpc_file *rpc_file_find(const char *name);		 /* or NULL */
 const struct rpc_file *rpc_file_with_symbol(const char *symbol); /* or NULL */
 
 #endif

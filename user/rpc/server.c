@@ -10,13 +10,13 @@
 #include <grpc/support/alloc.h>
 #include <grpc/support/log.h>
 
-#define SLOTS		  16 /* calls that gRPC can hand over before we ask for more */
-#define METADATA_BYTES	  16384 /* headers of one call */
+#define SLOTS		  16	 /* calls that gRPC can hand over before we ask for more */
+#define METADATA_BYTES	  16384	 /* headers of one call */
 #define IDLE_MS		  300000 /* a connection without calls is closed; clients make a new one */
-#define KEEPALIVE_MS	  60000 /* a peer that is gone is noticed */
+#define KEEPALIVE_MS	  60000	 /* a peer that is gone is noticed */
 #define KEEPALIVE_WAIT_MS 20000
 #define ACCURACY_US	  10000 /* of our timers; 0 would mean a quarter of a second */
-#define PING_INTERVAL_MS  5000 /* clients may ping as often */
+#define PING_INTERVAL_MS  5000	/* clients may ping as often */
 
 /* Where gRPC puts the next call. */
 struct rpc_slot {

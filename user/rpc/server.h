@@ -36,14 +36,14 @@ struct rpc_server;
 
 /* What clients can cost. A zero field, or NULL for all, means the default. */
 struct rpc_limits {
-	size_t message_bytes; /* one received message, serialized; default 8 MiB */
-	size_t unpack_bytes; /* the same, unpacked; default 64 MiB */
-	unsigned int depth; /* nested messages; default 16 */
-	size_t elements; /* fields and list elements of one message; default 1000000 */
-	unsigned int calls; /* at once; default 256; beyond: RESOURCE_EXHAUSTED */
+	size_t message_bytes;	  /* one received message, serialized; default 8 MiB */
+	size_t unpack_bytes;	  /* the same, unpacked; default 64 MiB */
+	unsigned int depth;	  /* nested messages; default 16 */
+	size_t elements;	  /* fields and list elements of one message; default 1000000 */
+	unsigned int calls;	  /* at once; default 256; beyond: RESOURCE_EXHAUSTED */
 	unsigned int connections; /* at once, of each listener; default 256; beyond: they wait */
-	size_t stream_bytes; /* queued for one stream; default 4 MiB */
-	size_t total_bytes; /* queued for all calls together; default 64 MiB */
+	size_t stream_bytes;	  /* queued for one stream; default 4 MiB */
+	size_t total_bytes;	  /* queued for all calls together; default 64 MiB */
 	/*
 	 * Beside that, gRPC may hold twice total_bytes, or four messages if that is more, of what is
 	 * on its way; calls and connections beyond are cut off.
@@ -95,7 +95,7 @@ void rpc_server_drain(struct rpc_server *server, unsigned int timeout_ms,
 void rpc_server_free(struct rpc_server *server);
 
 struct rpc_usage {
-	unsigned int calls; /* open, or not yet taken by the client */
+	unsigned int calls;	  /* open, or not yet taken by the client */
 	unsigned int connections; /* of all listeners */
 	size_t queued_bytes;
 };
