@@ -332,7 +332,21 @@ struct flow_entry {
 };
 static_assert(sizeof(struct flow_entry) == 16, "four to a cache line");
 
-/* Map `flows`: key: bucket, by the fingerprint's low bits. */
+/*
+ * The sum as it is: its upper half is what multilinear hashing vouches for, and the bucket comes
+ * from there; two flows have the same 64 bits with a probability of 2^-33 at most. Never 0.
+ */
+STEER_INLINE __u64 flow_fingerprint(const struct hash_key *node, const struct flow_tuple *t)
+{
+	return hash_flow_sum(node, t, hash_client_sum(node, t)) | 1;
+}
+
+STEER_INLINE __u32 flow_bucket_of(__u64 fingerprint, __u32 buckets)
+{
+	return ((fingerprint >> 32) * buckets) >> 32;
+}
+
+/* Map `flows`: key: flow_bucket_of(). */
 struct flow_bucket {
 	struct flow_entry entry[STEER_BUCKET_ENTRIES];
 };

@@ -1,20 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Stage 5, met first: the flow table. A set-associative cache: four flows in a cache line, found
- * by the fingerprint's low bits, told apart by all 64 of them. No lock, no list, no second hash.
+ * by the fingerprint's top bits, told apart by all 64 of them. No lock, no list, no second hash.
  */
 #ifndef STEER_AFFINITY_H
 #define STEER_AFFINITY_H
 
 #include "context.h"
 #include "health.h"
-
-static __always_inline __u64 affinity_fingerprint(const struct flow_tuple *t)
-{
-	const struct hash_key *key = &control.node_key;
-
-	return hash_finish(hash_flow_sum(key, t, hash_client_sum(key, t))) | 1;
-}
 
 static __always_inline __u64 affinity_word(const struct steer_ctx *ctx, __u16 generation,
 					   __u8 flags)
@@ -61,7 +54,7 @@ static __always_inline struct flow_entry *affinity_oldest(const struct steer_ctx
 /* The flow's word, with ctx->entry its entry; else 0, with ctx->entry the one to replace. */
 static __always_inline __u64 affinity_find(struct steer_ctx *ctx)
 {
-	__u32 key = (ctx->fingerprint >> 1) & (limits.flow_buckets - 1);
+	__u32 key = flow_bucket_of(ctx->fingerprint, limits.flow_buckets);
 	struct flow_bucket *bucket = bpf_map_lookup_elem(&flows, &key);
 
 	if (!bucket)
@@ -86,13 +79,13 @@ static __always_inline bool affinity_recall(struct steer_ctx *ctx)
 
 	ctx->cpu = bpf_get_smp_processor_id();
 	ctx->tick = bpf_jiffies64() >> FLOW_TICK_SHIFT;
-	ctx->fingerprint = affinity_fingerprint(&ctx->tuple);
+	ctx->fingerprint = flow_fingerprint(&control.node_key, &ctx->tuple);
 	word = affinity_find(ctx);
 	if (!word)
 		return false;
 	ctx->known = true;
 	ctx->slot = (__u16)word;
-	ctx->backend = bpf_map_lookup_elem(&backends, &ctx->slot);
+	ctx->backend = steer_backend(ctx->slot);
 	if (!ctx->backend || ctx->backend->generation != (__u16)(word >> FLOW_GENERATION_SHIFT) ||
 	    affinity_starts_anew(ctx, word))
 		return false;

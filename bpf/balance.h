@@ -116,7 +116,7 @@ static __always_inline int balance_packet(struct steer_ctx *ctx)
 		return found == REASON_NO_BACKEND ? REASON_NO_BACKEND : REASON_TABLE;
 	ctx->slot = (__u16)found;
 	ctx->share = (__u16)(found >> 16);
-	ctx->backend = bpf_map_lookup_elem(&backends, &ctx->slot);
+	ctx->backend = steer_backend(ctx->slot);
 	return ctx->backend ? STEER_NEXT : REASON_TABLE;
 }
 

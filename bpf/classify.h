@@ -15,6 +15,10 @@
 #define VLAN_TAGS     2
 #define IPV6_HEADERS  6	     /* extension headers looked through */
 #define IPV4_FRAGMENT 0x3fff /* more fragments, or an offset */
+#define IPV6_FRAGMENT 0xfff9 /* likewise */
+
+#define TCP_HEADER 20 /* bytes, without options */
+#define UDP_HEADER 8
 
 #define NEXT_HOP_BY_HOP	 0
 #define NEXT_ROUTING	 43
@@ -45,7 +49,7 @@ static __always_inline int classify_ethernet(struct steer_ctx *ctx, __be16 *ret_
 
 	if ((void *)(eth + 1) > ctx->end)
 		return REASON_MALFORMED;
-	protocol = eth->h_proto;
+	protocol = *(__be16 *)(ctx->data + 2 * ETH_ALEN); /* the struct is packed: two loads */
 	ctx->l3 = sizeof(*eth);
 #pragma unroll
 	for (int i = 0; i < VLAN_TAGS; i++) {
@@ -108,14 +112,20 @@ static __always_inline int classify_ipv6(struct steer_ctx *ctx, struct ipv6hdr *
 
 		if (next == IPPROTO_TCP || next == IPPROTO_UDP)
 			break;
-		if (next == NEXT_FRAGMENT) {
-			ctx->fragment = true;
-			break;
-		}
-		if (next != NEXT_HOP_BY_HOP && next != NEXT_ROUTING && next != NEXT_DESTINATION)
+		if (next != NEXT_HOP_BY_HOP && next != NEXT_ROUTING && next != NEXT_DESTINATION &&
+		    next != NEXT_FRAGMENT)
 			break;
 		if (at + 8 > ctx->end)
 			return REASON_MALFORMED;
+		if (next == NEXT_FRAGMENT) {
+			/* One that is all of its packet is none (RFC 6946). */
+			ctx->fragment = *(__be16 *)(at + 2) & bpf_htons(IPV6_FRAGMENT);
+			if (ctx->fragment)
+				break;
+			next = header[0];
+			at += 8;
+			continue;
+		}
 		next = header[0];
 		at += 8 + header[1] * 8;
 	}
@@ -130,6 +140,7 @@ static __always_inline int classify_ports(struct steer_ctx *ctx, struct ip_paylo
 	struct flow_tuple *t = &ctx->tuple;
 	struct ports *ports = payload->start;
 	__u8 *tcp = payload->start;
+	__u32 needed;
 
 	t->protocol = payload->protocol;
 	t->sport_be = t->dport_be = 0;
@@ -139,10 +150,13 @@ static __always_inline int classify_ports(struct steer_ctx *ctx, struct ip_paylo
 		return REASON_NOT_VIP;
 	if ((void *)(ports + 1) > ctx->end)
 		return REASON_MALFORMED;
+	needed = t->protocol == IPPROTO_TCP ? TCP_HEADER : UDP_HEADER;
+	if (!reverse && (payload->start - ctx->data) - ctx->l3 + needed > ctx->length)
+		return REASON_MALFORMED;
 	t->sport_be = reverse ? ports->destination : ports->source;
 	t->dport_be = reverse ? ports->source : ports->destination;
 	if (t->protocol == IPPROTO_TCP && !reverse) {
-		if ((void *)(tcp + 20) > ctx->end)
+		if ((void *)(tcp + TCP_HEADER) > ctx->end)
 			return REASON_MALFORMED;
 		ctx->tcp_flags = tcp[13];
 	}
@@ -166,8 +180,10 @@ static __always_inline int classify_icmp(struct steer_ctx *ctx, struct ip_payloa
 
 	if ((void *)(icmp + 8) > ctx->end)
 		return REASON_MALFORMED;
-	if (!classify_icmp_is_error(version, icmp[0]))
-		return REASON_ICMP;
+	if (!classify_icmp_is_error(version, icmp[0])) {
+		ctx->icmp = true;
+		return STEER_NEXT;
+	}
 	if (version == 6)
 		verdict = classify_ipv6(ctx, payload->start + 8, true, payload);
 	else
@@ -202,7 +218,7 @@ vip_probe(const struct vip_table *table, const struct flow_tuple *t, __u16 port_
 	return 0;
 }
 
-/* Fragments have no ports; the bare address tells whether they are for us. */
+/* Fragments and pings have no ports; the bare address tells whether they are for us. */
 static __always_inline int find_service(struct steer_ctx *ctx)
 {
 	const struct flow_tuple *t = &ctx->tuple;
@@ -211,8 +227,11 @@ static __always_inline int find_service(struct steer_ctx *ctx)
 
 	ctx->bank = control.active & (STEER_BANKS - 1);
 	table = &vips[ctx->bank];
-	if (ctx->fragment)
-		return vip_probe(table, t, 0, 0) ? REASON_FRAGMENT : REASON_NOT_VIP;
+	if (ctx->fragment || ctx->icmp) {
+		if (!vip_probe(table, t, 0, 0))
+			return REASON_NOT_VIP;
+		return ctx->icmp ? REASON_ICMP : REASON_FRAGMENT;
+	}
 	e = vip_probe(table, t, t->dport_be, t->protocol);
 	if (!e && table->any_port)
 		e = vip_probe(table, t, 0, t->protocol);
@@ -221,6 +240,16 @@ static __always_inline int find_service(struct steer_ctx *ctx)
 	ctx->service = e->service;
 	ctx->service_flags = e->flags;
 	return STEER_NEXT;
+}
+
+/* The frame holds what its IP header says, which an outer header will repeat. */
+static __always_inline bool classify_is_whole(struct steer_ctx *ctx)
+{
+	__u64 needed = ctx->l3 + ctx->length;
+
+	if (needed <= (__u64)(ctx->end - ctx->data))
+		return true;
+	return limits.frags && needed <= bpf_xdp_get_buff_len(ctx->xdp);
 }
 
 static __always_inline int classify(struct steer_ctx *ctx)
@@ -240,6 +269,8 @@ static __always_inline int classify(struct steer_ctx *ctx)
 		return REASON_NOT_IP;
 	if (verdict != STEER_NEXT)
 		return verdict;
+	if (!classify_is_whole(ctx))
+		return REASON_MALFORMED;
 	if (!ctx->fragment &&
 	    payload.protocol == (ctx->tuple.family == 6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP))
 		verdict = classify_icmp(ctx, &payload);

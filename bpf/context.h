@@ -25,7 +25,8 @@ struct steer_ctx {
 	__u8 tos;	 /* IPv4 TOS or IPv6 traffic class */
 	__u8 tcp_flags;	 /* 0 for UDP and ICMP */
 	bool about_flow; /* an ICMP error about the flow in tuple, not a packet of it */
-	bool fragment;
+	bool fragment;	 /* of IP: without ports, or with nothing behind them */
+	bool icmp;	 /* ICMP about no flow */
 	struct flow_tuple tuple;
 
 	/* find_service */
@@ -51,6 +52,11 @@ struct steer_ctx {
 static __always_inline struct reasons *steer_reasons(__u32 cpu)
 {
 	return bpf_map_lookup_elem(&reasons, &cpu);
+}
+
+static __always_inline const struct backend *steer_backend(__u32 slot)
+{
+	return bpf_map_lookup_elem(&backends, &slot);
 }
 
 #define STEER_NOTE(cpu, name)                                                                      \

@@ -20,6 +20,7 @@ const volatile struct {
 	__u32 shares;
 	__u32 flow_buckets; /* a power of two */
 	__u32 flow_ration;  /* flows that one CPU may remember in a tick; beyond, a flood is on */
+	__u32 frags;	   /* 1: frames may come in several buffers, of which only the first is seen */
 } limits;
 
 /*

@@ -97,12 +97,10 @@ struct flow_pick flow_expect(const struct fixture *f, const char *name, const st
 
 struct flow_entry *flow_find(const struct fixture *f, const struct flow *flow)
 {
-	const struct hash_key *key = &f->view->control->node_key;
 	struct flow_tuple tuple = flow_tuple_of(flow);
-	uint64_t fingerprint =
-		hash_finish(hash_flow_sum(key, &tuple, hash_client_sum(key, &tuple))) | 1;
+	uint64_t fingerprint = flow_fingerprint(&f->view->control->node_key, &tuple);
 	struct flow_bucket *bucket =
-		&f->view->flows[fingerprint >> 1 & (f->view->flow_buckets - 1)];
+		&f->view->flows[flow_bucket_of(fingerprint, f->view->flow_buckets)];
 
 	for (int i = 0; i < STEER_BUCKET_ENTRIES; i++)
 		if (bucket->entry[i].word &&

@@ -72,9 +72,8 @@ static uint16_t newest_tick(const struct datapath_view *view, uint16_t seen)
 static bool find_flow(const struct datapath_view *view, const struct flow_tuple *tuple,
 		      struct flow_data *ret)
 {
-	const struct hash_key *key = &view->control->node_key;
-	uint64_t tag = hash_finish(hash_flow_sum(key, tuple, hash_client_sum(key, tuple))) | 1;
-	const struct flow_bucket *bucket = &view->flows[(tag >> 1) & (view->flow_buckets - 1)];
+	uint64_t tag = flow_fingerprint(&view->control->node_key, tuple);
+	const struct flow_bucket *bucket = &view->flows[flow_bucket_of(tag, view->flow_buckets)];
 
 	for (int i = 0; i < STEER_BUCKET_ENTRIES; i++) {
 		struct flow_entry e = bucket->entry[i];
