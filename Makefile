@@ -135,7 +135,7 @@ $(BUILD)/tests/%: $(BUILD)/tests/%.o $(TEST_LIB_O) $(ARCHIVES)
 		$(LIBS) -lcmocka -o $@
 
 # What the lab of network namespaces runs (tests/lab/lib.sh).
-LAB_PROGRAMS := $(addprefix $(BUILD)/tests/lab/,load udp_echo)
+LAB_PROGRAMS := $(addprefix $(BUILD)/tests/lab/,load udp_echo flows)
 LAB := $(LAB_PROGRAMS) $(BUILD)/tests/lab/pass.bpf.o
 $(BUILD)/tests: $(LAB)
 
@@ -144,6 +144,10 @@ $(BUILD)/tests/lab/load: $(addprefix $(BUILD)/tests/lab/,load.o load_exchange.o 
 $(BUILD)/tests/lab/udp_echo: $(BUILD)/tests/lab/udp_echo.o
 $(BUILD)/tests/lab/load $(BUILD)/tests/lab/udp_echo:
 	$(CC) $(SANFLAGS) $^ -o $@
+
+$(BUILD)/tests/lab/flows: $(BUILD)/tests/lab/flows.o $(BUILD)/tests/lib/packet.o $(ARCHIVES)
+	$(CC) $(SANFLAGS) $(filter %.o,$^) -Wl,--start-group $(ARCHIVES) -Wl,--end-group \
+		$(LIBS) -o $@
 
 $(BUILD)/tests/lab/%.bpf.o: tests/lab/%.bpf.c
 	@mkdir -p $(@D)

@@ -94,10 +94,11 @@ lab_end() {
 		status=1
 	fi
 	[ $status -eq 0 ] || [ $status -eq $LAB_SKIPPED ] || lab_show_logs
-	for pid in "${LAB_PIDS[@]}"; do
-		kill -KILL "$pid" 2>/dev/null
-	done
+	# By namespace, so that what the demo's prompt started ends too.
 	for name in "${LAB_NAMESPACES[@]}"; do
+		for pid in $(ip netns pids "$name" 2>/dev/null); do
+			kill -KILL "$pid" 2>/dev/null
+		done
 		ip netns del "$name" 2>/dev/null
 	done
 	rm -rf "$LAB_PINS" "$LAB_PINS"-*
@@ -195,6 +196,7 @@ lab_namespace() {
 		cd /proc/sys/net
 		for key in all default; do
 			echo 0 >ipv4/conf/$key/rp_filter
+			echo 1 >ipv4/conf/$key/accept_local # where the edge has the VIP too
 			echo 1 >ipv4/conf/$key/arp_ignore
 			echo 2 >ipv4/conf/$key/arp_announce
 			echo 0 >ipv6/conf/$key/disable_ipv6
@@ -293,6 +295,11 @@ lab_edge() {
 		route add $CLIENTS4/16 via 10.0.0.2
 		route add $CLIENTS6/64 via 2001:db8:f::2
 	END
+}
+
+# sysfs is the host's own here, so that pins stay visible.
+lab_mac() {
+	ip -n "$LAB-$1" -o link show eth0 | sed 's/.*link\/ether \([0-9a-f:]*\).*/\1/'
 }
 
 # A backend's link: wide enough for an outer header where it gets tunnels.

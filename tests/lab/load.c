@@ -21,9 +21,9 @@
 #include <unistd.h>
 
 #define EVENTS_MAX     256
-#define SWEEP_US       50000 /* timeouts are looked for, and the log flushed, this often */
+#define SWEEP_US       50000  /* timeouts are looked for, and the log flushed, this often */
 #define REOPEN_US      100000 /* until a held flow that failed is opened again */
-#define HELD_SPREAD_US 1000 /* between the openings of two held flows */
+#define HELD_SPREAD_US 1000   /* between the openings of two held flows */
 
 static const char usage[] =
 	"usage: load --target ADDRESS:PORT ... [options]\n"

@@ -25,12 +25,12 @@ struct load_options {
 	union socket_address targets[TARGETS_MAX];
 	unsigned int targets_n;
 	union socket_address sources[2]; /* first address: IPv4, IPv6; family 0: none given */
-	uint32_t clients; /* addresses used of each range */
-	uint32_t rate; /* new flows a second */
-	uint32_t count; /* of them, then stop; 0: no bound */
-	uint32_t duration_ms; /* 0: no bound */
-	uint32_t held; /* flows that stay */
-	uint32_t every_ms; /* and ask this often */
+	uint32_t clients;		 /* addresses used of each range */
+	uint32_t rate;			 /* new flows a second */
+	uint32_t count;			 /* of them, then stop; 0: no bound */
+	uint32_t duration_ms;		 /* 0: no bound */
+	uint32_t held;			 /* flows that stay */
+	uint32_t every_ms;		 /* and ask this often */
 	uint32_t timeout_ms;
 	uint32_t size; /* bytes of a datagram's payload */
 	bool udp;
@@ -44,16 +44,16 @@ enum load_result {
 	LOAD_RESET,
 	LOAD_CLOSED, /* before the answer was whole */
 	LOAD_TIMEOUT,
-	LOAD_STATUS, /* answered, but not with 200 */
+	LOAD_STATUS,  /* answered, but not with 200 */
 	LOAD_STRAYED, /* a held flow was answered by another backend than before */
-	LOAD_LOCAL, /* this host could not send: no port, no route, no memory */
+	LOAD_LOCAL,   /* this host could not send: no port, no route, no memory */
 	LOAD_RESULT_MAX
 };
 
 enum exchange_state {
 	EXCHANGE_CONNECTING,
 	EXCHANGE_WAITING, /* the request is sent */
-	EXCHANGE_IDLE, /* a held flow between two requests */
+	EXCHANGE_IDLE,	  /* a held flow between two requests */
 };
 
 struct exchange {
@@ -63,7 +63,7 @@ struct exchange {
 	unsigned int target;
 	uint32_t client;
 	uint64_t due_us; /* CLOCK_MONOTONIC: of the request under way, or of the next one */
-	size_t used; /* bytes in `answer` */
+	size_t used;	 /* bytes in `answer` */
 	uint64_t body_left;
 	bool in_body;
 	char stack[LOAD_NAME], backend[LOAD_NAME];

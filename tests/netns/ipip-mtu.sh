@@ -1,0 +1,32 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# ipip where the backends' links are no wider than the clients': what does not fit is counted, and
+# an MSS that the backends lower makes room.
+LAB_TUNNEL_MTU=1500
+. "$(dirname "$0")/../lab/lib.sh"
+. "$(dirname "$0")/../lab/traffic.sh"
+
+lab_begin ipip-mtu
+lab_up violet:ipip
+lab_steerd
+lab_apply "violet: 1"
+head -c 300K /dev/urandom >"$LAB_DIR/files/big"
+
+check_download 4
+check_download 6
+expect "packets dropped as too big, downloads only" "$(lab_counter too_big)" 0
+lab_in client curl -sS -m 2 -T "$LAB_DIR/files/big" "http://$VIP4/put/up" 2>/dev/null &&
+	lab_fail "an upload fits where it cannot"
+[ "$(lab_counter too_big)" -gt 0 ] || lab_fail "packets that do not fit are not counted as too_big"
+lab_note "too big for the link: dropped and counted"
+
+for name in violet1 violet2; do
+	i=$(lab_position $name)
+	ip -n "$LAB-$name" route change default via "10.1.$i.1" advmss 1400
+	ip -n "$LAB-$name" route change default via "2001:db8:1:$i::1" advmss 1380
+done
+before=$(lab_counter too_big)
+check_upload 4
+check_upload 6
+expect "packets dropped as too big with a lower MSS" "$(lab_counter too_big)" "$before"
+lab_note "with a lower MSS uploads pass"
