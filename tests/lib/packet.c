@@ -175,6 +175,7 @@ static void fill_ip4(const struct draft *d, size_t i, uint8_t *at)
 	at[9] = (uint8_t)next_number(d, i, false);
 	put_address(at + 12, AF_INET, l->src);
 	put_address(at + 16, AF_INET, l->dst);
+	put16(at + 10, 0);
 	put16(at + 10, packet_checksum(at, size, 0));
 }
 
