@@ -265,7 +265,7 @@ static bool parse_source(const char *text, struct load_options *options)
 
 static bool set_option(struct load_options *options, int option, const char *text)
 {
-	uint32_t number = text ? (uint32_t)strtoul(text, NULL, 10) : 0;
+	uint32_t number = (uint32_t)strtoul(text, NULL, 10);
 
 	switch (option) {
 	case 't':
@@ -325,7 +325,7 @@ static bool parse(int argc, char **argv, struct load_options *options)
 	*options = (struct load_options){
 		.clients = 1, .every_ms = 100, .timeout_ms = 5000, .size = 64, .path = "/"};
 	while ((option = getopt_long(argc, argv, "", names, NULL)) != -1) {
-		if (!set_option(options, option, optarg))
+		if (!set_option(options, option, optarg ? optarg : ""))
 			return false;
 	}
 	return options->targets_n && optind == argc && (options->rate || options->held);

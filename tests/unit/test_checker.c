@@ -142,7 +142,7 @@ static int on_connection(sd_event_source *source, int fd, uint32_t revents, void
 
 static uint16_t socket_port(int fd)
 {
-	struct sockaddr_in6 name;
+	struct sockaddr_in6 name = {};
 	socklen_t size = sizeof(name);
 
 	assert_return_code(getsockname(fd, (struct sockaddr *)&name, &size), errno);
@@ -282,7 +282,7 @@ static void check_without_an_answer_times_out(void **state)
 
 	for (size_t i = 0; i < ARRAY_SIZE(fillers); i++) {
 		fillers[i] = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-		connect(fillers[i], (struct sockaddr *)&name, sizeof(name));
+		(void)connect(fillers[i], (struct sockaddr *)&name, sizeof(name));
 	}
 	start_ms = util_now_ms();
 	lab_add(lab, HEALTH_TCP, ntohs(name.sin6_port), 10000, 80);

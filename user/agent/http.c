@@ -337,7 +337,7 @@ static int listen_at(const struct node_endpoint *endpoint, int *ret_fd)
 
 static int start_daemon(struct http *http, const struct node_endpoint *endpoint)
 {
-	struct sockaddr_in6 bound;
+	struct sockaddr_in6 bound = {};
 	socklen_t size = sizeof(bound);
 	int fd = -1, err = listen_at(endpoint, &fd);
 

@@ -86,7 +86,8 @@ void hop_entry_judge(struct hop_entry *entry)
 			memcpy(&entry->current, &nexthop, sizeof(nexthop));
 		return;
 	}
-	if (entry->decided && !memcmp(&nexthop, &entry->current, sizeof(nexthop)))
+	/* Both were zeroed whole before they were filled in. */
+	if (entry->decided && !memcmp(&nexthop, &entry->current, sizeof(nexthop))) /* NOLINT */
 		return;
 	memcpy(&entry->current, &nexthop, sizeof(nexthop));
 	entry->decided = true;

@@ -191,7 +191,7 @@ void plan_make(const struct compiled *from, const struct routes *to, struct plan
 	for (size_t i = 0; i < to->services_n; i++) {
 		const struct route_service *old = routes_find_service(was, to->services[i].name);
 
-		if (old)
+		if (from && old)
 			compare_service(ret, &from->services[old - was->services],
 					&to->services[i]);
 		else

@@ -21,9 +21,8 @@ static int write_out(void *userdata, unsigned char *data, size_t size)
 
 static void emit(struct writer *w, yaml_event_t *event, int initialized)
 {
-	if (!initialized || w->failed)
-		w->failed = true;
-	else if (!yaml_emitter_emit(&w->emitter, event)) /* frees the event either way */
+	/* Emitting frees the event either way. */
+	if (!initialized || w->failed || !yaml_emitter_emit(&w->emitter, event))
 		w->failed = true;
 }
 

@@ -299,7 +299,7 @@ void rpc_call_begin(struct rpc_server *server, grpc_call *core, const struct rpc
 	start(call, &call->closing, &close, 1);
 	if (method)
 		call->handler = &server->handlers[method->index];
-	if (!call->handler || !call->handler->message) {
+	if (!method || !call->handler->message) {
 		end(call, RPC_CODE_UNIMPLEMENTED,
 		    util_format("this server has no method %s; reflection lists those it has",
 				path));

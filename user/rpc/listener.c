@@ -336,7 +336,7 @@ unsigned int rpc_server_tcp_port(const struct rpc_server *server)
 		struct sockaddr any;
 		struct sockaddr_in v4;
 		struct sockaddr_in6 v6;
-	} address;
+	} address = {};
 	socklen_t size = sizeof(address);
 	unsigned int port = 0;
 
