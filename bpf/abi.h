@@ -67,6 +67,12 @@ enum steer_reason {
 	X(repicks)	  /* picks repeated because stack or backend was down */                   \
 	X(panics)	  /* picks made against what health said */
 
+enum {
+#define X(name) +1
+	STEER_COUNTERS = REASON_MAX STEER_NOTES(X) /* the counters of struct reasons */
+#undef X
+};
+
 /* Map `reasons`: key CPU, one line each; the kernel adds, the agent reads. Packets. */
 struct reasons {
 #define X(name, NAME) __u64 name;

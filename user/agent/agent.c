@@ -38,34 +38,59 @@ static int on_overlay(sd_event_source *source, void *userdata)
 	return 0;
 }
 
+static const enum xdp_mode xdp_modes[] = {[NODE_XDP_AUTO] = XDP_MODE_AUTO,
+					  [NODE_XDP_NATIVE] = XDP_MODE_NATIVE,
+					  [NODE_XDP_GENERIC] = XDP_MODE_GENERIC};
+
+static bool is_decap(const struct agent *agent, size_t i)
+{
+	return i >= agent->config->interfaces_n;
+}
+
 static int attach(struct agent *agent, size_t i)
 {
-	static const enum xdp_mode modes[] = {[NODE_XDP_AUTO] = XDP_MODE_AUTO,
-					      [NODE_XDP_NATIVE] = XDP_MODE_NATIVE,
-					      [NODE_XDP_GENERIC] = XDP_MODE_GENERIC};
 	struct agent_interface *interface = &agent->interfaces[i];
-	int err = datapath_attach(agent->datapath, interface->name, modes[agent->config->xdp_mode],
-				  &interface->mode);
+	enum xdp_mode mode = xdp_modes[agent->config->xdp_mode];
+	int err, fd;
 
+	if (is_decap(agent, i))
+		err = xdp_link_attach(agent->config->pin_dir, interface->name,
+				      decap_program_fd(agent->decap), mode, &interface->mode, &fd);
+	else
+		err = datapath_attach(agent->datapath, interface->name, mode, &interface->mode);
 	if (err)
 		return err;
 	agent->ifindexes[i] = if_nametoindex(interface->name);
-	events_add(agent->events, EVENT_INTERFACE, NULL, NULL, NULL, "%s: steering, %s XDP",
-		   interface->name, interface->mode);
+	events_add(agent->events, EVENT_INTERFACE, NULL, NULL, NULL, "%s: %s, %s XDP",
+		   interface->name, is_decap(agent, i) ? "decapsulating" : "steering",
+		   interface->mode);
 	return 0;
+}
+
+static int open_decap(struct agent *agent)
+{
+	const struct node_config *config = agent->config;
+	const struct decap_options options = {.pin_dir = config->pin_dir,
+					      .mode = xdp_modes[config->xdp_mode],
+					      .interfaces = config->decap_interfaces,
+					      .interfaces_n = config->decap_interfaces_n,
+					      .sources = config->decap_sources,
+					      .sources_n = config->decap_sources_n};
+
+	return config->decap_interfaces_n ? decap_open(agent->loop, &options, &agent->decap) : 0;
 }
 
 static int attach_all(struct agent *agent)
 {
-	char *names[64];
-	int err;
+	CLEANUP_FREE char **names = util_calloc(agent->interfaces_n, sizeof(*names));
+	int err = open_decap(agent);
 
-	for (size_t i = 0; i < agent->interfaces_n; i++) {
+	for (size_t i = 0; i < agent->interfaces_n && !err; i++) {
 		names[i] = (char *)agent->interfaces[i].name;
 		err = attach(agent, i);
-		if (err)
-			return err;
 	}
+	if (err)
+		return err;
 	datapath_detach_others(agent->datapath, names, agent->interfaces_n);
 	agent->attached = true;
 	return 0;
@@ -173,7 +198,7 @@ static int restore(struct agent *agent, unsigned int bank, struct saved_routes *
 	struct routes_limits limits;
 	int err;
 
-	agent_limits(agent, &limits);
+	node_config_routes_limits(agent->config, &limits);
 	err = routes_check(routes, &limits, &problems);
 	routes_sort(routes);
 	if (!err)
@@ -261,7 +286,7 @@ static int make_parts(struct agent *agent)
 	if (!err)
 		err = sd_event_source_set_enabled(agent->overlay, SD_EVENT_OFF);
 	if (!err)
-		err = sd_event_add_time_relative(agent->loop, &agent->upkeep, CLOCK_MONOTONIC, 0, 0,
+		err = sd_event_add_time_relative(agent->loop, &agent->upkeep, CLOCK_MONOTONIC, 0, 1,
 						 on_upkeep, agent);
 	return err < 0 ? err : 0;
 }
@@ -269,15 +294,22 @@ static int make_parts(struct agent *agent)
 static int find_interfaces(struct agent *agent)
 {
 	const struct node_config *config = agent->config;
+	size_t n = config->interfaces_n + config->decap_interfaces_n;
 
-	agent->interfaces = util_calloc(config->interfaces_n, sizeof(*agent->interfaces));
-	agent->ifindexes = util_calloc(config->interfaces_n, sizeof(*agent->ifindexes));
-	agent->interfaces_n = config->interfaces_n;
-	for (size_t i = 0; i < config->interfaces_n; i++) {
-		agent->interfaces[i] = (struct agent_interface){config->interfaces[i], "", "steer"};
-		if (!if_nametoindex(config->interfaces[i])) {
+	agent->interfaces = util_calloc(n, sizeof(*agent->interfaces));
+	agent->ifindexes = util_calloc(n, sizeof(*agent->ifindexes));
+	agent->interfaces_n = n;
+	for (size_t i = 0; i < n; i++) {
+		struct agent_interface *interface = &agent->interfaces[i];
+
+		if (is_decap(agent, i))
+			*interface = (struct agent_interface){
+				config->decap_interfaces[i - config->interfaces_n], "", "decap"};
+		else
+			*interface = (struct agent_interface){config->interfaces[i], "", "steer"};
+		if (!if_nametoindex(interface->name)) {
 			log_error("interface %s of the node file is not there: see `ip link`",
-				  config->interfaces[i]);
+				  interface->name);
 			return -ENODEV;
 		}
 	}
@@ -334,6 +366,7 @@ void agent_free(struct agent *agent)
 	if (agent->state)
 		state_flush(agent->state);
 	backends_free(agent->backends);
+	decap_free(agent->decap);
 	for (unsigned int bank = 0; bank < STEER_BANKS; bank++)
 		compiled_free(agent->compiled[bank]);
 	slots_free(agent->slots.services);

@@ -20,14 +20,6 @@ static uint64_t now_us(void)
 	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
 }
 
-void agent_limits(const struct agent *agent, struct routes_limits *ret)
-{
-	*ret = (struct routes_limits){.services = agent->config->limits.services,
-				      .stacks = agent->config->limits.stacks,
-				      .backends = agent->config->limits.backends,
-				      .vip_keys = STEER_VIP_KEYS_MAX};
-}
-
 enum health_override agent_override(const struct agent *agent, const char *stack,
 				    const struct address *address)
 {
@@ -219,7 +211,7 @@ static int check(struct agent *agent, struct routes *routes, struct problems *pr
 	size_t shares = 0;
 	int err;
 
-	agent_limits(agent, &limits);
+	node_config_routes_limits(agent->config, &limits);
 	err = routes_check(routes, &limits, problems);
 	for (size_t i = 0; i < routes->services_n; i++)
 		shares += routes->services[i].split_n;
@@ -231,6 +223,27 @@ static int check(struct agent *agent, struct routes *routes, struct problems *pr
 		err = -EINVAL;
 	}
 	return err;
+}
+
+/* More than the routes' text takes: a change that the next start would not know is refused. */
+static int check_space(const struct agent *agent, const struct routes *routes,
+		       struct problems *problems)
+{
+	size_t bytes = 8192;
+	int err;
+
+	for (size_t i = 0; i < routes->stacks_n; i++)
+		bytes += 512 + routes->stacks[i].labels_n * 128 + routes->stacks[i].backends_n * 96;
+	for (size_t i = 0; i < routes->services_n; i++)
+		bytes += 256 + routes->services[i].vips_n * 64 + routes->services[i].ports_n * 8 +
+			 routes->services[i].split_n * 64;
+	err = state_try_space(agent->state, bytes);
+	if (err)
+		problems_add(problems, "", 0,
+			     "the routes cannot be saved in %s (%s), and would be lost with the "
+			     "next start: make room for %zu KiB there",
+			     agent->config->state_dir, strerror(-err), bytes / 1024);
+	return err ? -ENOSPC : 0;
 }
 
 int agent_apply(struct agent *agent, struct routes *taken, const struct agent_change *change,
@@ -254,7 +267,10 @@ int agent_apply(struct agent *agent, struct routes *taken, const struct agent_ch
 	} else if (!change->dry_run) {
 		unsigned int bank = agent_idle_bank(agent);
 
-		err = agent_install(agent, bank, TAKE(routes), agent->version + 1, problems);
+		err = check_space(agent, routes, problems);
+		if (!err)
+			err = agent_install(agent, bank, TAKE(routes), agent->version + 1,
+					    problems);
 		if (err) {
 			plan_clear(&plan);
 			return err;
@@ -264,6 +280,41 @@ int agent_apply(struct agent *agent, struct routes *taken, const struct agent_ch
 	}
 	*ret_plan = plan;
 	return 0;
+}
+
+static void add_missing(struct problems *problems, const char *kind, const char *name,
+			const char *const *names, size_t n)
+{
+	const char *nearest = util_nearest(name, names, n);
+
+	if (nearest)
+		problems_add(problems, "", 0, "there is no %s '%s' (did you mean '%s'?)", kind,
+			     name, nearest);
+	else
+		problems_add(problems, "", 0, "there is no %s '%s': see `steerctl status`", kind,
+			     name);
+}
+
+static void problems_add_missing_service(struct problems *problems, const struct compiled *live,
+					 const char *name)
+{
+	size_t n = live ? live->routes->services_n : 0;
+	CLEANUP_FREE const char **names = util_calloc(n, sizeof(*names));
+
+	for (size_t i = 0; i < n; i++)
+		names[i] = live->routes->services[i].name;
+	add_missing(problems, "service", name, names, n);
+}
+
+static void problems_add_missing_stack(struct problems *problems, const struct compiled *live,
+				       const char *name)
+{
+	size_t n = live ? live->routes->stacks_n : 0;
+	CLEANUP_FREE const char **names = util_calloc(n, sizeof(*names));
+
+	for (size_t i = 0; i < n; i++)
+		names[i] = live->routes->stacks[i].name;
+	add_missing(problems, "stack", name, names, n);
 }
 
 static void free_split(struct route_split *split, size_t n)
@@ -283,7 +334,7 @@ int agent_set_split(struct agent *agent, const char *name, struct route_split *s
 
 	if (!service) {
 		free_split(split, n);
-		problems_add(problems, "service", 0, "there is no service '%s'", name);
+		problems_add_missing_service(problems, live, name);
 		return -ENOENT;
 	}
 	free_split(service->split, service->split_n);
@@ -304,7 +355,7 @@ static int rollback_service(struct agent *agent, const char *name,
 	struct route_service *to = routes_find_service(routes, name), swap;
 
 	if (!from || !to) {
-		problems_add(problems, "service", 0, "service '%s' is not in the %s routes", name,
+		problems_add(problems, "", 0, "service '%s' is not in the %s routes", name,
 			     from ? "live" : "previous");
 		return -ENOENT;
 	}
@@ -322,7 +373,7 @@ int agent_rollback(struct agent *agent, const char *service, const struct agent_
 	uint64_t begun_us = now_us();
 
 	if (!before || !agent_live(agent)) {
-		problems_add(problems, "routes", 0,
+		problems_add(problems, "", 0,
 			     "there are no earlier routes to go back to on this host");
 		return -ENOENT;
 	}
@@ -372,10 +423,11 @@ int agent_set_health(struct agent *agent, const char *name, const struct address
 	const struct compiled *live = agent_live(agent);
 	struct route_stack *route = live ? routes_find_stack(live->routes, name) : NULL;
 	const struct compiled_stack *stack;
+	char text[ADDRESS_TEXT_MAX];
 	unsigned int n = 0;
 
 	if (!route) {
-		problems_add(problems, "stack", 0, "there is no stack '%s'", name);
+		problems_add_missing_stack(problems, live, name);
 		return -ENOENT;
 	}
 	stack = &live->stacks[route - live->routes->stacks];
@@ -384,7 +436,8 @@ int agent_set_health(struct agent *agent, const char *name, const struct address
 		    (route->backends_n && !address_compare(&route->backends[i].address, address)))
 			n++;
 	if (!n) {
-		problems_add(problems, "address", 0, "stack '%s' has no such backend", name);
+		problems_add(problems, "", 0, "stack '%s' has no backend %s", name,
+			     address_text(address, text));
 		return -ENOENT;
 	}
 	set_override(agent, name, address, override);

@@ -4,6 +4,7 @@
 #define STEER_AGENT_INTERNAL_H
 
 #include "agent/agent.h"
+#include "agent/decap.h"
 #include "common/routes_check.h"
 
 #define OWNER_ADOPTED (1U << STEER_BANKS) /* of slots that an earlier agent left in the maps */
@@ -12,6 +13,7 @@ struct agent {
 	sd_event *loop;
 	const struct node_config *config;
 	struct datapath *datapath;
+	struct decap *decap; /* NULL: no interface to decapsulate on */
 	const struct datapath_view *view;
 	struct state *state;
 	struct events *events;
@@ -62,7 +64,6 @@ void agent_switch(struct agent *agent, unsigned int bank);
 enum health_override agent_override(const struct agent *agent, const char *stack,
 				    const struct address *address);
 
-void agent_limits(const struct agent *agent, struct routes_limits *ret);
 void agent_mark_dirty(void *agent, const char *stack); /* a backends_changed */
 
 #endif

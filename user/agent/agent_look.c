@@ -60,7 +60,8 @@ size_t agent_interfaces(const struct agent *agent, const struct agent_interface 
 	return agent->interfaces_n;
 }
 
-const char *agent_counter(const struct agent *agent, size_t i, uint64_t *ret_value)
+/* One of the datapath's counters, summed over CPUs; NULL past the last. */
+static const char *steer_counter(const struct agent *agent, size_t i, uint64_t *ret_value)
 {
 	static const struct {
 		const char *name;
@@ -84,6 +85,35 @@ const char *agent_counter(const struct agent *agent, size_t i, uint64_t *ret_val
 		*ret_value += __atomic_load_n(counter, __ATOMIC_RELAXED);
 	}
 	return counters[i].name;
+}
+
+static const char *decap_counter(const struct agent *agent, size_t i, uint64_t *ret_value)
+{
+	static const char *const names[] = {
+#define X(name, NAME) "decap_" #name,
+		DECAP_REASONS(X)
+#undef X
+	};
+	struct decap_reasons reasons;
+
+	if (!agent->decap || i >= ARRAY_SIZE(names))
+		return NULL;
+	decap_count(agent->decap, &reasons);
+	*ret_value = (&reasons.decapsulated)[i];
+	return names[i];
+}
+
+const char *agent_counter(const struct agent *agent, size_t i, uint64_t *ret_value)
+{
+	const char *name = steer_counter(agent, i, ret_value);
+	uint64_t unused;
+	size_t n = 0;
+
+	if (name)
+		return name;
+	while (steer_counter(agent, n, &unused))
+		n++;
+	return decap_counter(agent, i - n, ret_value);
 }
 
 void agent_service_traffic(const struct agent *agent, uint32_t slot, struct traffic *ret)

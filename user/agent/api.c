@@ -7,6 +7,20 @@
 #include "common/routes_proto.h"
 #include "common/util.h"
 
+/* Clients take 8 KiB of status by default, and the message is escaped on its way. */
+#define REFUSAL_MAX 6000
+
+/* Whole lines only, and a last one that says that there are more. */
+static void cut_lines(char *text)
+{
+	static const char more[] = "and more: mend these first\n";
+	char *end = text + REFUSAL_MAX - sizeof(more);
+
+	while (end > text && end[-1] != '\n')
+		end--;
+	memcpy(end, more, sizeof(more));
+}
+
 void api_refuse(struct rpc_call *call, int err, const struct problems *problems)
 {
 	CLEANUP_FREE char *text = problems_text(problems, NULL);
@@ -16,6 +30,8 @@ void api_refuse(struct rpc_call *call, int err, const struct problems *problems)
 		code = RPC_CODE_NOT_FOUND;
 	else if (err == -ENOSPC)
 		code = RPC_CODE_RESOURCE_EXHAUSTED;
+	if (text && strlen(text) > REFUSAL_MAX)
+		cut_lines(text);
 	rpc_call_fail(call, code, "%s", text && text[0] ? text : strerror(-err));
 }
 

@@ -16,12 +16,15 @@ struct sync {
 	unsigned int saving; /* pushes not yet saved */
 	bool planned;
 	char *tag;
+	Steerd__V1__SyncResponse__Result held; /* an answer that found no room; 0: none */
+	struct problems held_problems;
 };
 
 static void sync_release(struct sync *sync)
 {
 	if (sync->call || sync->saving)
 		return;
+	problems_clear(&sync->held_problems);
 	free(sync->tag);
 	free(sync);
 }
@@ -45,52 +48,73 @@ void api_sync_opened(struct rpc_call *call, void *userdata)
 	rpc_call_read(call);
 }
 
-static void sync_writable(struct rpc_call *call, void *userdata)
-{
-	(void)userdata;
-	rpc_call_read(call);
-}
-
-static void sync_answer(struct sync *sync, Steerd__V1__SyncResponse__Result result,
-			const struct problems *problems)
+static int sync_send(struct sync *sync, Steerd__V1__SyncResponse__Result result,
+		     const struct problems *problems)
 {
 	Steerd__V1__SyncResponse response = STEERD__V1__SYNC_RESPONSE__INIT;
-	CLEANUP_FREE char **lines = NULL;
+	CLEANUP_FREE char **lines = util_calloc(problems->n, sizeof(*lines));
 	struct agent_info info;
+	int err;
 
-	if (!sync->call)
-		return;
 	agent_info(sync->agent, &info);
 	response.result = result;
 	response.version_tag = sync->tag ? sync->tag : (char *)"";
 	response.live_version = info.version;
 	response.live_version_tag = (char *)info.tag;
 	response.node = (char *)info.node;
-	if (problems) {
-		lines = util_calloc(problems->n, sizeof(*lines));
-		for (size_t i = 0; i < problems->n; i++)
-			lines[i] = util_format("%s: %s", problems->items[i].path,
-					       problems->items[i].message);
-		response.problems = lines;
-		response.n_problems = problems->n;
-	}
-	/* A controller that reads nothing gets no more pushes in, rather than a growing queue. */
-	if (rpc_send_agent_service_sync(sync->call, &response) == -ENOBUFS)
-		rpc_call_on_writable(sync->call, sync_writable, sync);
-	else
-		rpc_call_read(sync->call);
-	for (size_t i = 0; i < response.n_problems; i++)
+	for (size_t i = 0; i < problems->n; i++)
+		lines[i] = util_format("%s: %s", problems->items[i].path,
+				       problems->items[i].message);
+	response.problems = lines;
+	response.n_problems = problems->n;
+	err = rpc_send_agent_service_sync(sync->call, &response);
+	for (size_t i = 0; i < problems->n; i++)
 		free(lines[i]);
+	return err;
+}
+
+static void sync_writable(struct rpc_call *call, void *userdata);
+
+/*
+ * Answers, then reads on. A controller that reads nothing gets no more pushes in: its answer is
+ * held, rather than a queue growing. Takes what is in *problems.
+ */
+static void sync_answer(struct sync *sync, Steerd__V1__SyncResponse__Result result,
+			struct problems *problems)
+{
+	if (!sync->call)
+		return;
+	if (sync_send(sync, result, problems) != -ENOBUFS) {
+		rpc_call_read(sync->call);
+		return;
+	}
+	sync->held = result;
+	problems_clear(&sync->held_problems);
+	sync->held_problems = *problems;
+	*problems = (struct problems){};
+	rpc_call_on_writable(sync->call, sync_writable, sync);
+}
+
+static void sync_writable(struct rpc_call *call, void *userdata)
+{
+	struct sync *sync = userdata;
+	struct problems problems = sync->held_problems;
+
+	(void)call;
+	sync->held_problems = (struct problems){};
+	sync_answer(sync, sync->held, &problems);
+	problems_clear(&problems);
 }
 
 static void sync_saved(void *userdata, int err)
 {
+	struct problems none = {};
 	struct sync *sync = userdata;
 
 	(void)err; /* the routes are live; GetStatus has persist_error */
 	sync->saving--;
 	if (sync->planned)
-		sync_answer(sync, STEERD__V1__SYNC_RESPONSE__RESULT__RESULT_ACK, NULL);
+		sync_answer(sync, STEERD__V1__SYNC_RESPONSE__RESULT__RESULT_ACK, &none);
 	sync_release(sync);
 }
 
@@ -112,7 +136,7 @@ void api_sync(struct rpc_call *call, const Steerd__V1__SyncRequest *request, voi
 	free(sync->tag);
 	sync->tag = util_strdup(request->version_tag);
 	if (!request->routes) {
-		sync_answer(sync, STEERD__V1__SYNC_RESPONSE__RESULT__RESULT_STATE, NULL);
+		sync_answer(sync, STEERD__V1__SYNC_RESPONSE__RESULT__RESULT_STATE, &problems);
 		return;
 	}
 	err = routes_from_proto(request->routes, &routes, &problems);
@@ -129,7 +153,7 @@ void api_sync(struct rpc_call *call, const Steerd__V1__SyncRequest *request, voi
 	plan_clear(&plan);
 	sync->planned = true;
 	if (!sync->saving)
-		sync_answer(sync, STEERD__V1__SYNC_RESPONSE__RESULT__RESULT_ACK, NULL);
+		sync_answer(sync, STEERD__V1__SYNC_RESPONSE__RESULT__RESULT_ACK, &problems);
 }
 
 /* ---- WatchEvents ---- */

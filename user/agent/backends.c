@@ -160,6 +160,18 @@ static void fill_source(const struct backend_entry *entry, const struct nexthop 
 	__atomic_store_n(&backend->outer_sum, v4 ? outer_sum(backend) : 0, __ATOMIC_RELAXED);
 }
 
+/* A router would send the frame to whoever has the VIP, not to this backend. */
+static void refuse_gateway(struct backend_entry *entry, const struct nexthop *hop)
+{
+	char gateway[ADDRESS_TEXT_MAX], reason[160];
+
+	snprintf(reason, sizeof(reason),
+		 "it is behind router %s on %s; l2 needs it on the same link, ipip does not",
+		 address_text(&hop->gateway, gateway), hop->ifname);
+	entry->next_hop[0] = '\0';
+	publish(entry, health_state_route(&entry->health, false, reason, util_now_ms()));
+}
+
 static void on_nexthop(void *userdata, const struct nexthop *hop)
 {
 	struct backend_entry *entry = userdata;
@@ -167,6 +179,10 @@ static void on_nexthop(void *userdata, const struct nexthop *hop)
 	uint16_t rest;
 
 	entry->hop_answered = true;
+	if (hop->resolved && hop->has_gateway && backend->forward == FORWARD_L2) {
+		refuse_gateway(entry, hop);
+		return;
+	}
 	if (hop->resolved) {
 		fill_source(entry, hop);
 		store_mac(backend->dst_mac, hop->dst_mac, hop->mtu);
@@ -218,11 +234,8 @@ void backends_claim(struct backends *b, uint32_t slot, const struct route_stack 
 void backends_adopt(struct backends *b, uint32_t slot)
 {
 	struct backend_entry *entry = &b->entries[slot];
-	bool up = map_entry(entry)->state & BACKEND_NEW;
-
 	health_state_init(&entry->health, true, 1, 1, util_now_ms());
-	if (up)
-		health_state_presume_up(&entry->health);
+	health_state_presume(&entry->health, map_entry(entry)->state);
 }
 
 static bool same_check(const struct backend_entry *entry, const struct health_spec *spec)

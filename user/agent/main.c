@@ -13,6 +13,8 @@
 #include "agent/privileges.h"
 #include "agent/routes_file.h"
 #include "common/log.h"
+#include "common/routes_check.h"
+#include "common/routes_yaml.h"
 #include "common/util.h"
 #include "rpc/server.h"
 
@@ -119,7 +121,7 @@ static int start(struct daemon *daemon)
 	api_register(daemon->server, daemon->agent);
 	err = listen_everywhere(daemon);
 	if (!err)
-		err = sd_event_add_time_relative(daemon->loop, NULL, CLOCK_MONOTONIC, 0, 0,
+		err = sd_event_add_time_relative(daemon->loop, NULL, CLOCK_MONOTONIC, 0, 1,
 						 on_ready_poll, daemon);
 	return err < 0 ? err : 0;
 }
@@ -155,6 +157,34 @@ static int load_config(const char *path, struct node_config *config)
 	return err;
 }
 
+static int check_routes_file(const struct node_config *config)
+{
+	CLEANUP_PROBLEMS struct problems problems = {};
+	CLEANUP_ROUTES struct routes *routes = NULL;
+	CLEANUP_FREE char *text = NULL;
+	struct routes_limits limits;
+	int err = routes_yaml_load(config->routes, &routes, &problems);
+
+	node_config_routes_limits(config, &limits);
+	if (!err)
+		err = routes_check(routes, &limits, &problems);
+	if (err) {
+		text = problems_text(&problems, config->routes);
+		fputs(text ? text : strerror(-err), stderr);
+	}
+	return err;
+}
+
+static int check_files(const char *path, const struct node_config *config)
+{
+	int err = config->routes ? check_routes_file(config) : 0;
+
+	if (!err)
+		printf("%s is valid%s%s\n", path, config->routes ? ", and so is " : "",
+		       config->routes ? config->routes : "");
+	return err;
+}
+
 int main(int argc, char **argv)
 {
 	CLEANUP_FREE char *error = NULL;
@@ -173,7 +203,7 @@ int main(int argc, char **argv)
 	log_set_level(options.log_level);
 	err = load_config(options.config, &daemon.config);
 	if (!err && options.action == OPTIONS_CHECK)
-		printf("%s is valid\n", options.config);
+		err = check_files(options.config, &daemon.config);
 	else if (!err)
 		err = run(&daemon);
 	node_config_clear(&daemon.config);

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <sys/un.h>
 
+#include "abi.h"
 #include "common/text.h"
 #include "common/util.h"
 #include "common/yaml_reader.h"
@@ -527,6 +528,14 @@ int node_config_load(const char *path, struct node_config *ret, struct problems 
 	put_beside(path, &ret->tcp_client_ca);
 	put_beside(path, &ret->routes);
 	return 0;
+}
+
+void node_config_routes_limits(const struct node_config *config, struct routes_limits *ret)
+{
+	*ret = (struct routes_limits){.services = config->limits.services,
+				      .stacks = config->limits.stacks,
+				      .backends = config->limits.backends,
+				      .vip_keys = STEER_VIP_KEYS_MAX};
 }
 
 void node_config_clear(struct node_config *config)

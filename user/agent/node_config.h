@@ -4,6 +4,7 @@
 #define STEER_NODE_CONFIG_H
 
 #include "common/routes.h"
+#include "common/routes_check.h"
 
 #include <net/if.h>
 
@@ -75,6 +76,9 @@ int node_config_parse(const char *text, size_t size, struct node_config *ret,
 		      struct problems *problems);
 
 void node_config_clear(struct node_config *config);
+
+/* What routes may take on this node. */
+void node_config_routes_limits(const struct node_config *config, struct routes_limits *ret);
 
 #define CLEANUP_NODE_CONFIG __attribute__((cleanup(node_config_clear)))
 

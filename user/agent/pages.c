@@ -90,8 +90,17 @@ static void reason_metrics(FILE *out, const struct agent *agent)
 		metrics_count(out, "steerd_reasons_total", value, "reason", name, NULL);
 	metrics_family(out, "steerd_flow_table_events_total", METRIC_COUNTER,
 		       "What happened on the way of packets: hits, inserts, evictions, re-picks.");
-	for (size_t i = REASON_MAX; (name = agent_counter(agent, i, &value)); i++)
+	for (size_t i = REASON_MAX; i < STEER_COUNTERS; i++) {
+		name = agent_counter(agent, i, &value);
 		metrics_count(out, "steerd_flow_table_events_total", value, "event", name, NULL);
+	}
+	if (!agent_counter(agent, STEER_COUNTERS, &value))
+		return;
+	metrics_family(out, "steerd_decap_packets_total", METRIC_COUNTER,
+		       "Packets that met the decapsulator, by what became of them.");
+	for (size_t i = STEER_COUNTERS; (name = agent_counter(agent, i, &value)); i++)
+		metrics_count(out, "steerd_decap_packets_total", value, "reason",
+			      name + strlen("decap_"), NULL);
 }
 
 static int render_metrics(void *userdata, FILE *out)

@@ -112,7 +112,7 @@ static int watch(struct routes_file *file, sd_event *loop)
 				       IN_CLOSE_WRITE | IN_MOVED_TO | IN_CREATE, on_change, file);
 
 	if (err >= 0)
-		err = sd_event_add_time_relative(loop, &file->settle, CLOCK_MONOTONIC, 0, 0,
+		err = sd_event_add_time_relative(loop, &file->settle, CLOCK_MONOTONIC, 0, 1,
 						 on_settled, file);
 	if (err < 0)
 		return log_errno(err, "cannot watch the folder of %s", file->config->routes);

@@ -7,6 +7,7 @@
 #include "common/yaml_tree.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/eventfd.h>
@@ -483,4 +484,17 @@ int state_node_seed(struct state *state, uint8_t seed[STATE_SEED_SIZE])
 	if (err)
 		log_warning("cannot keep the node's seed in %s: %s", state->dir, strerror(-err));
 	return 0;
+}
+
+int state_try_space(const struct state *state, size_t bytes)
+{
+	CLEANUP_FREE char *path = util_format("%s/space.tmp", state->dir);
+	CLEANUP_CLOSE int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	int err;
+
+	if (fd < 0)
+		return -errno;
+	err = posix_fallocate(fd, 0, (off_t)bytes);
+	unlink(path);
+	return -err;
 }

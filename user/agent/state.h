@@ -41,6 +41,12 @@ int state_load_routes(struct state *state, struct saved_routes *ret_current,
 /* A file that is garbled is set aside likewise and counts as empty. The caller frees the list. */
 int state_load_overrides(struct state *state, struct saved_override **ret, size_t *ret_n);
 
+/*
+ * Whether so many bytes could be saved now: takes them from the disk and gives them back. 0 or
+ * -errno. For refusing a change that could not be kept before it goes live.
+ */
+int state_try_space(const struct state *state, size_t bytes);
+
 /* The snapshot is on disk (err 0), or could not be written. Comes from the loop. */
 typedef void (*state_done)(void *userdata, int err);
 

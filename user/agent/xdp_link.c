@@ -63,8 +63,7 @@ static int attach_new(const char *interface, unsigned int ifindex, int program_f
 	return fd;
 }
 
-/* "native" or "generic", as the interface has it now; NULL: neither. */
-static const char *interface_mode(unsigned int ifindex)
+const char *xdp_link_mode(unsigned int ifindex)
 {
 	LIBBPF_OPTS(bpf_xdp_query_opts, query);
 
@@ -82,7 +81,7 @@ static bool update_pinned(const char *path, unsigned int ifindex, int program_fd
 	CLEANUP_CLOSE int fd = bpf_obj_get(path);
 	struct bpf_link_info info = {};
 	__u32 size = sizeof(info);
-	const char *now = interface_mode(ifindex);
+	const char *now = xdp_link_mode(ifindex);
 	int err;
 
 	if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &size) || info.xdp.ifindex != ifindex ||

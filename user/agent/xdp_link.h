@@ -24,6 +24,9 @@ int xdp_link_attach(const char *pin_dir, const char *interface, int program_fd, 
 /* Removes pinned links of interfaces that are not in the list, which detaches them. */
 void xdp_link_prune(const char *pin_dir, char *const *interfaces, size_t n);
 
+/* "native" or "generic", as the interface has XDP now; NULL: it has none. */
+const char *xdp_link_mode(unsigned int ifindex);
+
 /* Whether this kernel takes XDP programs that accept frames in several buffers (5.18). */
 bool xdp_link_has_frags(void);
 
