@@ -234,9 +234,16 @@ void fixture_set_stack_state(const struct fixture *f, const char *name, uint8_t 
 							  (BACKEND_NEW | BACKEND_ROUTE);
 }
 
+/* As after a change, whichever of the two it was: fixture_set_stack_state() has stored `up`. */
 void fixture_overlay(const struct fixture *f, const char *stack)
 {
-	bank_overlay(f->view, f->view->control->active, live(f), find_stack(f, stack));
+	unsigned int bank = f->view->control->active;
+	size_t index = find_stack(f, stack);
+
+	for (uint8_t was_up = 0; was_up < 2; was_up++) {
+		f->view->stacks[bank * STEER_STACKS + index].up = was_up;
+		bank_overlay(f->view, bank, live(f), index);
+	}
 }
 
 uint32_t fixture_service(const struct fixture *f, const char *name)
