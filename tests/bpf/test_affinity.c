@@ -321,7 +321,7 @@ static int remembered_in_a_tick(struct fixture *one, int n)
 {
 	struct reasons *r = &one->view->reasons[one->cpu];
 	int found = 0;
-	uint64_t tick;
+	uint64_t tick = 0;
 
 	fixture_forget_flows(one);
 	r->ration_tick = 0;

@@ -133,6 +133,8 @@ static bool layout_try(struct layout *layout, const struct vip_entry *entries, s
 static void layout_write(const struct layout *layout, const struct vip_entry *entries, size_t n,
 			 struct vip_table *ret)
 {
+	static const struct vip_entry none;
+
 	ret->seed[0] = layout->seed[0];
 	ret->seed[1] = layout->seed[1];
 	ret->mask = layout->mask;
@@ -143,7 +145,7 @@ static void layout_write(const struct layout *layout, const struct vip_entry *en
 	for (uint32_t slot = 0; slot <= layout->mask; slot++) {
 		uint16_t index = layout->index[slot];
 
-		ret->slot[slot] = index == FREE ? (struct vip_entry){} : entries[index];
+		ret->slot[slot] = index == FREE ? none : entries[index];
 	}
 }
 
