@@ -24,6 +24,9 @@
 #define ECN_ECT_0   2
 #define ECN_CE	    3
 
+/* Frames may come in several buffers (Linux 5.18). Set by the agent before loading. */
+const volatile bool frags;
+
 struct decap_ctx {
 	struct xdp_md *xdp;
 	void *data, *end;
@@ -83,6 +86,16 @@ static __always_inline int check_addresses(struct decap_ctx *ctx)
 	return bpf_map_lookup_elem(&decap_sources, &key) ? DECAP_NEXT : DECAP_UNKNOWN_SOURCE;
 }
 
+/* Whether the frame ends before the outer packet does. */
+static __always_inline bool is_cut_short(struct decap_ctx *ctx)
+{
+	__u64 size = ctx->l3 + ctx->outer + ctx->room;
+
+	if (size <= (__u64)(ctx->end - ctx->data))
+		return false;
+	return !frags || bpf_xdp_get_buff_len(ctx->xdp) < size;
+}
+
 /* Whether the header's checksum is right; its size is not over what the packet holds. */
 static __always_inline bool ipv4_is_intact(struct decap_ctx *ctx, struct iphdr *ip)
 {
@@ -118,9 +131,11 @@ static __always_inline int read_outer_ipv4(struct decap_ctx *ctx)
 	ctx->outer = ip->ihl * 4;
 	if (ip->ihl < 5 || length < ctx->outer || !ipv4_is_intact(ctx, ip))
 		return DECAP_MALFORMED;
+	ctx->room = length - ctx->outer;
+	if (is_cut_short(ctx))
+		return DECAP_MALFORMED;
 	if (ip->frag_off & bpf_htons(IPV4_FRAGMENT))
 		return DECAP_FRAGMENT;
-	ctx->room = length - ctx->outer;
 	ctx->inner = ip->protocol;
 	ctx->ecn = ip->tos & ECN_CE;
 	return DECAP_NEXT;
@@ -130,6 +145,7 @@ static __always_inline int read_outer_ipv4(struct decap_ctx *ctx)
 static __always_inline int read_outer_ipv6(struct decap_ctx *ctx)
 {
 	struct ipv6hdr *ip = ctx->data + ctx->l3;
+	int verdict;
 
 	if ((void *)(ip + 1) > ctx->end || ip->version != 6 || !is_tunnel(ip->nexthdr))
 		return DECAP_NOT_TUNNEL;
@@ -139,7 +155,10 @@ static __always_inline int read_outer_ipv6(struct decap_ctx *ctx)
 	ctx->room = bpf_ntohs(ip->payload_len);
 	ctx->inner = ip->nexthdr;
 	ctx->ecn = ip->flow_lbl[0] >> 4 & ECN_CE;
-	return check_addresses(ctx);
+	verdict = check_addresses(ctx);
+	if (verdict != DECAP_NEXT)
+		return verdict;
+	return is_cut_short(ctx) ? DECAP_MALFORMED : DECAP_NEXT;
 }
 
 /* The ECN field that the inner packet goes on with (RFC 6040, section 4.2); -1: to be dropped. */

@@ -187,8 +187,10 @@ static int load(struct decap *d, const char *pin_dir)
 	bpf_map__set_max_entries(reasons, (uint32_t)libbpf_num_possible_cpus());
 	if (pin_dir)
 		keep_counters(reasons, pin_dir);
-	if (xdp_link_has_frags())
+	if (xdp_link_has_frags()) {
 		bpf_program__set_flags(d->skeleton->progs.decap, BPF_F_XDP_HAS_FRAGS);
+		d->skeleton->rodata->frags = true;
+	}
 	err = decap_bpf__load(d->skeleton);
 	return err ? log_errno(err, "the kernel refuses the decapsulator") : 0;
 }
