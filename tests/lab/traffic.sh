@@ -1,73 +1,82 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # shellcheck shell=bash
-# What every way of forwarding must carry.
+# Clients: single requests, loads, and who was answered by whom.
 
-readonly BIG_MB=6
+# lab_get FAMILY [PATH]: over a new connection, from the client's own address.
+lab_get() {
+	local host=$VIP4
 
-check_download() {
-	local family=$1
-
-	lab_get "$family" /files/big >"$LAB_DIR/got" || lab_fail "no download over IPv$family"
-	cmp "$LAB_DIR/files/big" "$LAB_DIR/got" || lab_fail "the download over IPv$family differs"
+	[ "$1" = 4 ] || host="[$VIP6]"
+	lab_in client curl -fsS -m "${LAB_GET_TIMEOUT:-5}" "http://$host${2:-/}"
 }
 
-check_upload() {
-	local family=$1 host=$VIP4 copy found=0
-
-	[ "$family" = 4 ] || host="[$VIP6]"
-	rm -f "$LAB_DIR"/*/put/up
-	lab_in client curl -fsS -m 20 -T "$LAB_DIR/files/big" "http://$host/put/up" ||
-		lab_fail "no upload over IPv$family"
-	for copy in "$LAB_DIR"/*/put/up; do
-		if cmp -s "$LAB_DIR/files/big" "$copy"; then
-			found=$((found + 1))
-		fi
-	done
-	expect "backends that have the upload over IPv$family whole" $found 1
+# lab_load OPTIONS ...: to its end; the summary is in $LAB_DIR/load.json.
+lab_load() {
+	lab_in client timeout -k 5 120 "$LAB_BUILD/tests/lab/load" --sources "$CLIENTS4" \
+		--sources "$CLIENTS6" "$@" >"$LAB_DIR/load.json" || lab_fail "the load generator failed"
 }
 
-# Datagrams as large as the client's link takes.
-check_udp() {
-	local family=$1 target=$TARGET4 size=1472
+# lab_load_start NAME OPTIONS ...: until lab_load_stop NAME; log and summary: NAME.requests, NAME.json.
+lab_load_start() {
+	local name=$1
 
-	[ "$family" = 4 ] || { target=$TARGET6 && size=1452; }
-	lab_load --udp --size 64 --target "$target" --clients 200 --rate 400 --count 200
-	expect "failed small datagrams over IPv$family" "$(lab_failures "$LAB_DIR/load.json")" 0
-	lab_load --udp --size $size --target "$target" --clients 200 --rate 400 --count 200
-	expect "failed large datagrams over IPv$family" "$(lab_failures "$LAB_DIR/load.json")" 0
+	shift
+	lab_spawn "$name" client sh -c 'out=$1; shift; exec "$@" >"$out"' sh "$LAB_DIR/$name.json" \
+		"$LAB_BUILD/tests/lab/load" --sources "$CLIENTS4" --sources "$CLIENTS6" \
+		--log "$LAB_DIR/$name.requests" "$@"
+	lab_wait 10 "the load to begin" test -s "$LAB_DIR/$name.requests"
 }
 
-# check_traffic STACK ...: these and no others answer, everything passes, whole and intact.
-check_traffic() {
-	local family stacks
-
-	head -c ${BIG_MB}M /dev/urandom >"$LAB_DIR/files/big"
-	stacks=$(printf '%s\n' "$@" | sort | xargs)
-	for family in 4 6; do
-		lab_load --target "$([ $family = 4 ] && echo "$TARGET4" || echo "$TARGET6")" \
-			--clients 400 --rate 400 --count 400
-		expect "failed requests over IPv$family" "$(lab_failures "$LAB_DIR/load.json")" 0
-		expect "stacks that answered over IPv$family" \
-			"$(lab_json "$LAB_DIR/load.json" '" ".join(sorted(d["stacks"]))')" "$stacks"
-		for _ in 1 2 3; do
-			check_download $family
-			check_upload $family
-		done
-		check_udp $family
-	done
-	expect "wrong TCP checksums" "$(lab_checksum_errors)" 0
-	expect "packets dropped as too big" "$(lab_counter too_big)" 0
-	expect "packets dropped for want of a backend" "$(lab_counter no_backend)" 0
-	lab_note "TCP, UDP, downloads and uploads of $BIG_MB MB over IPv4 and IPv6: intact"
+lab_load_stop() {
+	lab_kill "$1" TERM
+	[ -s "$LAB_DIR/$1.json" ] || lab_fail "the load '$1' left no summary"
 }
 
-# check_split SHARE STACK: the stack has that share of the clients.
-check_split() {
-	local share
+# lab_failures FILE: how many requests of a summary were not answered well.
+lab_failures() {
+	lab_json "$1" 'sum(v for k in ("new", "held") for r, v in d[k].items()
+		if r not in ("requests", "ok"))'
+}
 
-	lab_load --target "$TARGET4" --target "$TARGET6" --clients 1000 --rate 800 --count 2000
+# lab_share FILE STACK: of the clients in a summary, those whose last answer came from it.
+lab_share() {
+	lab_json "$1" "d['stacks'].get('$2', {}).get('clients', 0) /
+		max(1, sum(s['clients'] for s in d['stacks'].values()))"
+}
+
+# expect_share WHAT SHARE WANTED CLIENTS: within what chance allows (four standard deviations).
+expect_share() {
+	awk -v share="$2" -v wanted="$3" -v n="$4" 'BEGIN {
+		margin = 4 * sqrt(wanted * (1 - wanted) / n)
+		exit !(share >= wanted - margin && share <= wanted + margin)
+	}' || lab_fail "$1 is $2; wanted $3 within chance of $4 clients"
+}
+
+# Checksums that were wrong on arrival: the sign that a rewritten packet was not finished well.
+lab_checksum_errors() {
+	local name
+
+	for name in client "${LAB_BACKENDS[@]}"; do
+		lab_in "$name" cat /proc/net/snmp
+	done | awk '/^Tcp: [0-9]/ { n += $NF } END { print n + 0 }'
+}
+
+# lab_census NAME: each of 1000 clients asks once; $LAB_DIR/NAME has "family/client stack", sorted.
+lab_census() {
+	lab_load --target "$TARGET4" --target "$TARGET6" --clients 500 --rate "$LAB_RATE" \
+		--count 1000 --log "$LAB_DIR/$1.requests"
 	expect "failed requests" "$(lab_failures "$LAB_DIR/load.json")" 0
-	share=$(lab_share "$LAB_DIR/load.json" "$2")
-	expect_share "share of $2" "$share" "$1" 2000
-	lab_note "$2 has $share of 2000 clients; wanted $1"
+	awk '{ print $3 "/" $4, $7 }' "$LAB_DIR/$1.requests" | sort >"$LAB_DIR/$1"
+	expect "clients seen" "$(wc -l <"$LAB_DIR/$1")" 1000
+}
+
+# lab_left BEFORE AFTER STACK: how many of a census' clients left it.
+lab_left() {
+	join "$LAB_DIR/$1" "$LAB_DIR/$2" | awk -v from="$3" '$2 == from && $3 != from' | wc -l
+}
+
+# lab_same BEFORE AFTER WHAT
+lab_same() {
+	cmp -s "$LAB_DIR/$1" "$LAB_DIR/$2" ||
+		lab_fail "$3: $(join "$LAB_DIR/$1" "$LAB_DIR/$2" | awk '$2 != $3' | wc -l) clients changed stack"
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * usage: udp_echo STACK BACKEND PORT ADDRESS ...
- * Answers each datagram to one of the addresses (of either family) from that address, with a line
- * "STACK BACKEND" and then what came.
+ * Answers each datagram to one of the addresses (of either family) from that address, with what
+ * came, over the beginning of which stands a line "STACK BACKEND".
  */
 #include <arpa/inet.h>
 #include <poll.h>
@@ -39,11 +39,12 @@ static void answer(int fd, const char *name)
 	socklen_t from_size = sizeof(from);
 	ssize_t n;
 
+	n = recvfrom(fd, datagram, sizeof(datagram), 0, (struct sockaddr *)&from, &from_size);
+	if (n < 0)
+		return;
 	memcpy(datagram, name, prefix);
-	n = recvfrom(fd, datagram + prefix, sizeof(datagram) - prefix, 0, (struct sockaddr *)&from,
-		     &from_size);
-	if (n >= 0 &&
-	    sendto(fd, datagram, prefix + (size_t)n, 0, (struct sockaddr *)&from, from_size) < 0)
+	if (sendto(fd, datagram, (size_t)n > prefix ? (size_t)n : prefix, 0,
+		   (struct sockaddr *)&from, from_size) < 0)
 		perror("sendto");
 }
 

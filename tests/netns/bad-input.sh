@@ -73,7 +73,7 @@ lab_note "commands about what is not there"
 expect_refused "shop" steerctl split shopp blue=1
 expect_refused "blue" steerctl split shop bleu=1
 expect_refused "gren" steerctl health gren down
-expect_refused "no such backend" steerctl drain blue/10.9.9.9
+expect_refused "stack 'blue' has no backend 10.9.9.9" steerctl drain blue/10.9.9.9
 untouched "a command about nothing"
 
 lab_note "truncated and hostile messages"
@@ -140,7 +140,7 @@ refused_start "an unreadable certificate" "no.pem" "$LAB_DIR/second.yaml"
 echo "not a certificate" >"$LAB_DIR/no.pem"
 refused_start "a certificate that is none" "no.pem" "$LAB_DIR/second.yaml"
 
-lab_load --target "$TARGET4" --target "$TARGET6" --clients 200 --rate 400 --count 400
+lab_load --target "$TARGET4" --target "$TARGET6" --clients 200 --rate $((LAB_RATE / 2)) --count 400
 expect "failed requests after all that" "$(lab_failures "$LAB_DIR/load.json")" 0
 
 lab_note "an interface that goes away, and comes back"

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-# A full disk: routes go live all the same, the caller and the status learn that they are not
-# saved, and once there is room they are. The last good routes are what a new daemon starts with.
+# A full disk: routes that could not be saved are refused, with the way out, before they go live;
+# once there is room they are taken. The last good routes are what a new daemon starts with.
 . "$(dirname "$0")/../lab/lib.sh"
 
 lab_begin full-disk
@@ -20,11 +20,13 @@ expect "persist error with room on the disk" "$(persist_error)" ""
 
 head -c 1M /dev/zero >"$LAB_DIR/tiny/filler" 2>/dev/null
 lab_routes "blue: 7" >"$LAB_DIR/seven.yaml"
-out=$(steerctl apply -f "$LAB_DIR/seven.yaml" 2>&1)
-lab_note "apply on a full disk: status $?, $out"
-expect_in "the persist error" "$(persist_error)" "No space left"
-expect_in "the live routes" "$(steerctl status --routes)" "blue: 7"
-lab_load --target "$TARGET4" --clients 100 --rate 400 --count 100
+if out=$(steerctl apply -f "$LAB_DIR/seven.yaml" 2>&1); then
+	lab_fail "routes were taken although the disk is full: $out"
+fi
+expect_in "the refusal" "$out" "the routes cannot be saved in $LAB_DIR/tiny/state"
+expect_in "the refusal" "$out" "No space left on device"
+expect_in "the live routes" "$(steerctl status --routes)" "blue: 1"
+lab_load --target "$TARGET4" --clients 100 --rate $((LAB_RATE / 2)) --count 100
 expect "failed requests" "$(lab_failures "$LAB_DIR/load.json")" 0
 
 rm "$LAB_DIR/tiny/filler"
@@ -36,5 +38,5 @@ rm -rf "$LAB_PINS" # as after a reboot: nothing is left but the disk
 lab_steerd
 expect_in "the routes after a reboot" "$(steerctl status --routes)" "blue: 9"
 lab_wait 15 "all backends to be up" lab_all_up
-lab_load --target "$TARGET4" --clients 100 --rate 400 --count 100
+lab_load --target "$TARGET4" --clients 100 --rate $((LAB_RATE / 2)) --count 100
 expect "failed requests after a reboot" "$(lab_failures "$LAB_DIR/load.json")" 0

@@ -37,5 +37,5 @@ for address in "unix:$LAB_DIR/edge.sock" 127.0.0.1:9450; do
 		"$LAB_BUILD/gen/steerd.protoset" "$address" "$LAB_DIR" ||
 		lab_fail "the client on $address"
 done
-lab_load --target "$TARGET4" --target "$TARGET6" --clients 200 --rate 400 --count 400
+lab_load --target "$TARGET4" --target "$TARGET6" --clients 200 --rate $((LAB_RATE / 2)) --count 400
 expect "failed requests after all that" "$(lab_failures "$LAB_DIR/load.json")" 0

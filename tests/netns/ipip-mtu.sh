@@ -4,7 +4,7 @@
 # an MSS that the backends lower makes room.
 LAB_TUNNEL_MTU=1500
 . "$(dirname "$0")/../lab/lib.sh"
-. "$(dirname "$0")/../lab/traffic.sh"
+. "$(dirname "$0")/../lab/checks.sh"
 
 lab_begin ipip-mtu
 lab_up violet:ipip

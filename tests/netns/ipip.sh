@@ -3,7 +3,7 @@
 # forward: ipip to backends that steerd itself decapsulates on: TCP and UDP over 4-in-4, 4-in-6 and
 # 6-in-6, with files large enough to meet the MTU.
 . "$(dirname "$0")/../lab/lib.sh"
-. "$(dirname "$0")/../lab/traffic.sh"
+. "$(dirname "$0")/../lab/checks.sh"
 
 lab_begin ipip
 lab_up blue:l2 violet:ipip
@@ -23,7 +23,7 @@ check_split 0.7 violet
 } >"$LAB_DIR/4in4.yaml"
 steerctl apply -f "$LAB_DIR/4in4.yaml" >/dev/null || lab_fail "refused"
 lab_wait 15 "all backends to be up" lab_all_up
-lab_load --target "$TARGET4" --clients 200 --rate 400 --count 200
+lab_load --target "$TARGET4" --clients 200 --rate $((LAB_RATE / 2)) --count 200
 expect "failed requests over 4-in-4" "$(lab_failures "$LAB_DIR/load.json")" 0
 check_download 4
 check_upload 4

@@ -3,7 +3,7 @@
 # forward: l2 with one interface for everything: packets leave where they came in (XDP_TX).
 LAB_ARM=one
 . "$(dirname "$0")/../lab/lib.sh"
-. "$(dirname "$0")/../lab/traffic.sh"
+. "$(dirname "$0")/../lab/checks.sh"
 
 lab_begin l2-one-arm
 lab_up blue:l2 green:l2

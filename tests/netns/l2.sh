@@ -3,7 +3,7 @@
 # forward: l2, one interface in and others out: TCP and UDP of both families reach the stacks by
 # weight, and large files pass both ways.
 . "$(dirname "$0")/../lab/lib.sh"
-. "$(dirname "$0")/../lab/traffic.sh"
+. "$(dirname "$0")/../lab/checks.sh"
 
 lab_begin l2
 lab_up blue:l2 green:l2

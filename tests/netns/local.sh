@@ -3,7 +3,7 @@
 # forward: local: the edge serves some or all of the clients itself; and what is for no VIP passes
 # untouched, as does ICMP to one.
 . "$(dirname "$0")/../lab/lib.sh"
-. "$(dirname "$0")/../lab/traffic.sh"
+. "$(dirname "$0")/../lab/checks.sh"
 
 lab_begin local
 lab_up blue:l2

@@ -31,7 +31,7 @@ lines=$(wc -l <"$LAB_DIR/steady.requests")
 lab_wait 20 "answers from blue1" eval \
 	"tail -n +$lines '$LAB_DIR/steady.requests' | awk '\$5 == \"ok\" && \$8 == \"blue1\"' | grep -q ."
 lab_load_stop steady
-lab_load --target "$TARGET4" --target "$TARGET6" --clients 200 --rate 400 --count 400
+lab_load --target "$TARGET4" --target "$TARGET6" --clients 200 --rate $((LAB_RATE / 2)) --count 400
 expect "failed requests after the change" "$(lab_failures "$LAB_DIR/load.json")" 0
 
 lab_note "a backend that nobody answers for"
@@ -45,7 +45,7 @@ lab_note "a backend that nobody answers for"
 steerctl apply -f "$LAB_DIR/absent.yaml" >/dev/null || lab_fail "refused"
 lab_wait 20 "10.1.1.77 to be unresolved" lab_backend_is "blue/10.1.1.77" \
 	"no next hop: 10.1.1.77 does not answer on blue1"
-lab_load --target "$TARGET4" --clients 200 --rate 400 --count 200
+lab_load --target "$TARGET4" --clients 200 --rate $((LAB_RATE / 2)) --count 200
 expect "failed requests beside an absent backend" "$(lab_failures "$LAB_DIR/load.json")" 0
 
 lab_note "it appears"
@@ -55,7 +55,7 @@ lab_wait 20 "10.1.1.77 to be up" lab_backend_is "blue/10.1.1.77" up
 lab_note "the link goes down, and comes back"
 ip -n "$LAB-edge" link set blue2 down
 lab_wait 20 "$address2 to be unresolved" lab_backend_is "blue/$address2" "no next hop: "
-lab_load --target "$TARGET4" --clients 200 --rate 400 --count 200
+lab_load --target "$TARGET4" --clients 200 --rate $((LAB_RATE / 2)) --count 200
 expect "failed requests with one link down" "$(lab_failures "$LAB_DIR/load.json")" 0
 ip -n "$LAB-edge" link set blue2 up
 lab_wait 20 "$address2 to be up" lab_backend_is "blue/$address2" up

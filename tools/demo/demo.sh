@@ -55,9 +55,10 @@ percent() {
 census() {
 	lab_in client timeout 60 "$LAB_BUILD/tests/lab/load" --sources $CLIENTS4 \
 		--sources $CLIENTS6 --target "$TARGET4" --target "$TARGET6" --clients $CLIENTS \
-		--rate $CENSUS_RATE --count $((2 * CLIENTS)) --log "$LAB_DIR/$1.log" \
+		--rate $CENSUS_RATE --count $((2 * CLIENTS)) --log "$LAB_DIR/$1.requests" \
 		>"$LAB_DIR/$1.json"
-	awk '$5 == "ok" { print $3, $4, $7 }' "$LAB_DIR/$1.log" | sort >"$LAB_DIR/$1.census"
+	awk '$5 == "ok" { print $3, $4, $7 }' "$LAB_DIR/$1.requests" |
+		sort >"$LAB_DIR/$1.census"
 	held "each of $((2 * CLIENTS)) clients was answered (half IPv4, half IPv6)" \
 		test "$(wc -l <"$LAB_DIR/$1.census")" = $((2 * CLIENTS))
 }
@@ -175,7 +176,7 @@ show_stack_death() {
 	lab_stop_backend violet2
 	watch_load 2
 	last=$(load_since "$since" | awk '$5 != "ok" { last = $1 + $6 / 1e6 } END { printf "%.6f", last }')
-	say "requests of the steady load that failed: $(failed_since "$since"); the last one ended $(awk -v a="$since" -v b="$last" 'BEGIN { printf "%.0f", b > 0 ? (b - a) * 1000 : 0 }') ms after the kill"
+	say "requests of the steady load that failed: $(failed_since "$since"); the last one ended $(awk -v a="$since" -v b="$last" 'BEGIN { printf "%.0f", (b > 0 ? (b - a) * 1000 : 0) }') ms after the kill"
 	held "after 1.5 s none fails: $(failed_since "$(awk -v t="$since" 'BEGIN { printf "%.6f", t + 1.5 }')")" \
 		is_none "$(failed_since "$(awk -v t="$since" 'BEGIN { printf "%.6f", t + 1.5 }')")"
 	census dead
@@ -281,27 +282,30 @@ write_prompt() {
 				END { for (s in n) printf "%-8s %5.1f %%\n", s, n[s] * 100 / NR
 				      printf "failed   %5d of the last %d requests\n", failed, NR }'
 		}
+		kill-in() {
+			local pid
+			for pid in \$(ip netns pids $LAB-\$1); do
+				[ "\$(cat /proc/\$pid/comm)" != "\$2" ] || kill -KILL \$pid
+			done
+		}
 		stop-stack() {
 			local name
 			for name in \${1:?stop-stack STACK}1 \${1}2; do
-				kill -KILL \$(ip netns pids $LAB-\$name | xargs -I{} sh -c \
-					'grep -qE "nginx|udp_echo" /proc/{}/comm && echo {}')
+				kill-in \$name nginx
 			done
 		}
 		start-stack() {
 			local name
 			for name in \${1:?start-stack STACK}1 \${1}2; do
-				(exec setsid nsenter --net=/run/netns/$LAB-\$name nginx -e stderr \
-					-c $LAB_DIR/\$name/nginx.conf) >/dev/null 2>&1 </dev/null &
+				(setsid nsenter --net=/run/netns/$LAB-\$name nginx -e stderr \
+					-c $LAB_DIR/\$name/nginx.conf >/dev/null 2>&1 </dev/null &)
 			done
 		}
-		kill-steerd() { edge pkill -KILL -F $LAB_DIR/steerd.pid; }
+		kill-steerd() { kill-in edge steerd; }
 		start-steerd() {
-			(exec setsid nsenter --net=/run/netns/$LAB-edge $LAB_BUILD/steerd \
-				--config $LAB_DIR/edge.yaml) >>$LAB_DIR/steerd.log 2>&1 </dev/null &
-			echo \$! >$LAB_DIR/steerd.pid
+			(setsid nsenter --net=/run/netns/$LAB-edge $LAB_BUILD/steerd \
+				--config $LAB_DIR/edge.yaml >>$LAB_DIR/steerd.log 2>&1 </dev/null &)
 		}
-		set +m
 	END
 }
 
@@ -331,6 +335,5 @@ if [ -n "${AUTO:-}" ] && [ "$AUTO" != 0 ]; then
 else
 	build_lab
 	write_prompt
-	echo "${LAB_PIDS[steerd]}" >"$LAB_DIR/steerd.pid"
 	prompt
 fi
