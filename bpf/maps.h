@@ -48,7 +48,7 @@ STEER_ARRAY(flows, struct flow_bucket, 1);
 /* Key: CPU. Writer and reader: packets on that CPU. 64 bytes a CPU. */
 STEER_ARRAY(pending, struct pending_flow, 1);
 
-/* Key: bank * limits.services + service. Writer: agent, idle bank only. Reader: new flows. 832 KiB. */
+/* Key: bank * limits.services + service. Writer: agent, idle bank only. Reader: new flows. 1.6 MiB. */
 STEER_ARRAY(services, struct service, 1);
 
 /* Key: bank * limits.splits + split. Writer: agent, live too (overlay of health). 32 MiB. */

@@ -108,6 +108,7 @@ static void attach_returned(struct agent *agent)
 			events_add(agent->events, EVENT_INTERFACE, NULL, NULL, NULL,
 				   "%s is gone: nothing arrives there", agent->interfaces[i].name);
 		agent->ifindexes[i] = 0;
+		agent->interfaces[i].mode = "gone";
 		if (now)
 			attach(agent, i);
 	}

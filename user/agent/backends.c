@@ -101,6 +101,15 @@ static const char *entry_text(const struct backend_entry *entry, char text[ADDRE
 	return address_text(&entry->address, text);
 }
 
+/* New, and its first check on its way: nothing to tell anybody yet. */
+static bool is_waiting(const struct backend_entry *entry)
+{
+	const struct health_state *health = &entry->health;
+
+	return health->checked && health->routed && health->verdict == HEALTH_VERDICT_NONE &&
+	       health->override == HEALTH_OVERRIDE_AUTO;
+}
+
 /* What an input to the health state changed becomes the map's byte, an event and a call. */
 static void publish(struct backend_entry *entry, unsigned int changed)
 {
@@ -111,10 +120,13 @@ static void publish(struct backend_entry *entry, unsigned int changed)
 	__atomic_store_n(&map_entry(entry)->state, entry->health.bits, __ATOMIC_RELEASE);
 	if (!changed)
 		return;
-	entry_text(entry, address);
-	events_add(b->events, EVENT_BACKEND, NULL, entry->stack, address,
-		   "backend %s of stack %s takes %snew flows%s%s", address, entry->stack,
-		   up ? "" : "no ", entry->health.reason[0] ? ": " : "", entry->health.reason);
+	if (!is_waiting(entry)) {
+		entry_text(entry, address);
+		events_add(b->events, EVENT_BACKEND, NULL, entry->stack, address,
+			   "backend %s of stack %s takes %snew flows%s%s", address, entry->stack,
+			   up ? "" : "no ", entry->health.reason[0] ? ": " : "",
+			   entry->health.reason);
+	}
 	if (changed & HEALTH_CHANGED_BITS)
 		b->changed(b->userdata, entry->stack);
 }

@@ -89,7 +89,7 @@ static void reason_metrics(FILE *out, const struct agent *agent)
 	for (size_t i = 0; i < REASON_MAX && (name = agent_counter(agent, i, &value)); i++)
 		metrics_count(out, "steerd_reasons_total", value, "reason", name, NULL);
 	metrics_family(out, "steerd_flow_table_events_total", METRIC_COUNTER,
-		       "What happened on the way of packets: hits, inserts, evictions, re-picks.");
+		       "What happened to flows on the way: inserts, evictions, moves, re-picks.");
 	for (size_t i = REASON_MAX; i < STEER_COUNTERS; i++) {
 		name = agent_counter(agent, i, &value);
 		metrics_count(out, "steerd_flow_table_events_total", value, "event", name, NULL);
