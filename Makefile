@@ -6,8 +6,9 @@
 # make demo       the lab, to play with; `make demo AUTO=1` runs through and judges itself
 # make bench      what a packet costs, beside the floor
 # make vmtest     the same program on old kernels, in QEMU
-# make lint       clang-format, clang-tidy and cppcheck
-# make install    honours PREFIX and DESTDIR
+# make lint       formatting, clang-tidy, cppcheck and the like; `make format` formats
+# make install    honours PREFIX and DESTDIR; `make uninstall`
+# make clean      removes the build folders
 
 SHELL := /bin/bash
 .SHELLFLAGS := -o pipefail -ec
@@ -40,7 +41,7 @@ BPF_CFLAGS := -target bpf -mcpu=v3 -std=gnu17 -O2 -g -Wall -Wextra -Werror \
 LIBS = $(shell pkg-config --libs $(PKGS)) -lgrpc -lgpr -lm -pthread
 
 .PHONY: all deps check-deps test unit-test bpf-test netns-test demo bench vmtest lint format \
-	install clean objects
+	install uninstall clean
 all: $(BUILD)/steerd $(BUILD)/steerctl $(BUILD)/tests
 
 # ---- packages ----
@@ -66,7 +67,7 @@ $(GEN)/%.pb-c.c $(GEN)/%.pb-c.h: proto/%.proto
 	@mkdir -p $(GEN)
 	protoc-c --proto_path=proto --c_out=$(GEN) $<
 
-$(GEN)/google/protobuf/descriptor.pb-c.c $(GEN)/google/protobuf/descriptor.pb-c.h: \
+$(GEN)/google/protobuf/descriptor.pb-c.c $(GEN)/google/protobuf/descriptor.pb-c.h &: \
 		$(DESCRIPTOR_PROTO)
 	@mkdir -p $(GEN)
 	protoc-c --proto_path=/usr/include --c_out=$(GEN) $<
@@ -76,7 +77,7 @@ $(PROTOSET): $(PROTOS:%=proto/%)
 	protoc --proto_path=proto --include_imports --descriptor_set_out=$@ $(PROTOS)
 
 # The typed method table and the embedded descriptors (tools/gen_methods.py).
-$(GEN)/methods.c $(GEN)/methods.h: tools/gen_methods.py $(PROTOSET)
+$(GEN)/methods.c $(GEN)/methods.h &: tools/gen_methods.py $(PROTOSET)
 	/usr/bin/python3 tools/gen_methods.py $(PROTOSET) $(GEN)/methods
 
 $(BUILD)/bpf/%.bpf.o: bpf/%.bpf.c
@@ -111,6 +112,14 @@ $(BUILD)/lib%.a:
 $(BUILD)/%.o: %.c | $(GENERATED)
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
+
+# What says the version is compiled again when that changes.
+VERSIONED := $(addprefix $(BUILD)/user/,agent/main.o agent/api_status.o cli/help.o)
+$(VERSIONED): $(BUILD)/version
+.PHONY: always
+$(BUILD)/version: always
+	@mkdir -p $(@D)
+	@echo '$(VERSION)' | cmp -s - $@ || echo '$(VERSION)' > $@
 
 $(GEN)/%.o: $(GEN)/%.c | $(GENERATED)
 	$(CC) $(CPPFLAGS) $(GENCFLAGS) -MMD -MP -c $< -o $@
@@ -196,6 +205,42 @@ $(BUILD)/vmtest/verify: $(BUILD)/vmtest/verify.o
 
 vmtest: all $(BUILD)/vmtest/verify
 	vmtest/run.py $(BUILD) $(KERNELS)
+
+# ---- hygiene ----
+
+lint: check-deps
+	$(MAKE) $(GENERATED) $(GEN)/harness.skel.h
+	LINT_CPPFLAGS='$(filter-out -DSTEER_VERSION=%,$(CPPFLAGS))' LINT_BPF_FLAGS='$(BPF_CFLAGS)' \
+		tools/lint.sh
+
+format:
+	clang-format -i $(shell git ls-files --cached --others --exclude-standard '*.c' '*.h')
+
+# ---- installing ----
+
+DEST = $(DESTDIR)$(PREFIX)
+DOC = $(DEST)/share/doc/steerd
+EXAMPLES := routes.yaml steerd.yaml
+UNIT := lib/systemd/system/steerd.service
+INSTALLED = bin/steerd bin/steerctl share/man/man8/steerd.8 share/man/man1/steerctl.1 $(UNIT) \
+	share/bash-completion/completions/steerctl share/zsh/site-functions/_steerctl
+
+install: $(BUILD)/steerd $(BUILD)/steerctl
+	install -D -t $(DEST)/bin $^
+	install -D -m 644 -t $(DEST)/share/man/man8 docs/steerd.8
+	install -D -m 644 -t $(DEST)/share/man/man1 docs/steerctl.1
+	install -D -m 644 -t $(DOC) LICENSE $(EXAMPLES:%=tools/examples/%)
+	$(BUILD)/steerctl completion bash | \
+		install -D -m 644 /dev/stdin $(DEST)/share/bash-completion/completions/steerctl
+	$(BUILD)/steerctl completion zsh | \
+		install -D -m 644 /dev/stdin $(DEST)/share/zsh/site-functions/_steerctl
+	sed 's,/usr/local,$(PREFIX),g' tools/steerd.service | \
+		install -D -m 644 /dev/stdin $(DEST)/$(UNIT)
+
+# What people wrote themselves stays: /etc/steerd, /var/lib/steerd, and the pins.
+uninstall:
+	rm -f $(INSTALLED:%=$(DEST)/%)
+	rm -rf $(DOC)
 
 clean:
 	rm -rf build build-san

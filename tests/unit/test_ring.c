@@ -350,7 +350,6 @@ static void test_overlay_with_nothing_up_or_everything_is_the_base(void **state)
 /* Pages that cannot be written stand for the cache lines that packets read meanwhile. */
 static void test_overlay_writes_only_what_changes(void **state)
 {
-	/* cppcheck-suppress invalidFunctionArg */
 	struct ring *mapped = mmap(NULL, sizeof(*mapped), PROT_READ | PROT_WRITE,
 				   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	bool up[40] = {[3] = true, [17] = true};

@@ -366,7 +366,6 @@ static void test_overlay_with_nothing_or_everything_eligible_is_the_base(void **
 /* Pages that cannot be written stand for the cache lines that packets read meanwhile. */
 static void test_overlay_writes_only_what_changes(void **state)
 {
-	/* cppcheck-suppress invalidFunctionArg */
 	struct split *mapped = mmap(NULL, sizeof(*mapped), PROT_READ | PROT_WRITE,
 				    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
