@@ -371,7 +371,7 @@ static void new_flows_are_counted_once_and_for_their_stack(void **state)
 	flow_send(&fixture, &flow, TH_ACK);
 	flow_send(&fixture, &middle, TH_ACK);
 	set_state(slot, DOWN);
-	flow_send(&fixture, &flow, TH_ACK);
+	flow_send(&fixture, &flow, TH_SYN);
 	set_state(slot, UP);
 	flow_send(&fixture, &ended, TH_SYN);
 	flow_send(&fixture, &ended, TH_FIN | TH_ACK);
