@@ -187,7 +187,7 @@ $(GEN)/harness.skel.h: $(BUILD)/tests/bench/harness.bpf.o
 	@mkdir -p $(@D)
 	bpftool gen skeleton $< name harness_bpf > $@
 
-$(BENCH_O): | $(GEN)/harness.skel.h
+$(filter $(BUILD)/tests/bench/%,$(BENCH_O)): | $(GEN)/harness.skel.h
 $(BUILD)/tests/lib/% $(BUILD)/tests/bench/%: CPPFLAGS += -Itests
 $(BUILD)/tests/bench/bench: $(BENCH_O) $(ARCHIVES)
 	$(CC) $(SANFLAGS) $(BENCH_O) -Wl,--start-group $(ARCHIVES) -Wl,--end-group \

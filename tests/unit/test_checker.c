@@ -2,6 +2,7 @@
 #include "agent/checker.h"
 #include "agent/http_reply.h"
 #include "common/util.h"
+#include "lib/reply_server.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -19,30 +20,6 @@
 
 #define PATIENCE_MS 20000
 #define OK_HEAD	    "HTTP/1.1 200 OK\r\nServer: x\r\n\r\n"
-
-/* A server in this same loop that answers each connection with `reply`, `chunk` bytes at a time. */
-struct server {
-	sd_event *event;
-	int fd;
-	uint16_t port;
-	const char *reply; /* NULL: connections stay in the kernel's queue, never accepted */
-	size_t chunk;	   /* 0: all at once */
-	uint32_t chunk_ms; /* between chunks */
-	bool stays_open;   /* after the reply */
-	char request[512]; /* of the last connection */
-	sd_event_source *source;
-	struct session *sessions;
-};
-
-struct session {
-	struct session *next;
-	struct server *server;
-	int fd;
-	size_t request_size;
-	size_t sent;
-	sd_event_source *io;
-	sd_event_source *timer;
-};
 
 struct result {
 	unsigned int passed;
@@ -80,113 +57,6 @@ static void on_result(void *userdata, bool ok, const char *detail)
 static unsigned int results_n(const struct result *result)
 {
 	return result->passed + result->failed;
-}
-
-static int session_send(sd_event_source *source, uint64_t usec, void *userdata)
-{
-	struct session *session = userdata;
-	const struct server *server = session->server;
-	size_t left = strlen(server->reply) - session->sent;
-	size_t size = server->chunk && server->chunk < left ? server->chunk : left;
-
-	(void)usec;
-	if (size && send(session->fd, server->reply + session->sent, size, MSG_NOSIGNAL) < 0)
-		return 0;
-	session->sent += size;
-	if (size < left) {
-		sd_event_source_set_time_relative(source, server->chunk_ms * 1000);
-		sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
-	} else if (!server->stays_open) {
-		shutdown(session->fd, SHUT_WR);
-	}
-	return 0;
-}
-
-static int session_read(sd_event_source *source, int fd, uint32_t revents, void *userdata)
-{
-	struct session *session = userdata;
-	char *request = session->server->request;
-	ssize_t n = recv(fd, request + session->request_size,
-			 sizeof(session->server->request) - 1 - session->request_size, 0);
-
-	(void)revents;
-	if (n <= 0) {
-		sd_event_source_set_enabled(source, SD_EVENT_OFF);
-		return 0;
-	}
-	session->request_size += (size_t)n;
-	request[session->request_size] = '\0';
-	if (strstr(request, "\r\n\r\n"))
-		assert_true(sd_event_add_time_relative(session->server->event, &session->timer,
-						       CLOCK_MONOTONIC, 0, 1, session_send,
-						       session) >= 0);
-	return 0;
-}
-
-static int on_connection(sd_event_source *source, int fd, uint32_t revents, void *userdata)
-{
-	struct server *server = userdata;
-	struct session *session = util_calloc(1, sizeof(*session));
-
-	(void)source;
-	(void)revents;
-	session->server = server;
-	session->fd = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-	assert_true(session->fd >= 0);
-	session->next = server->sessions;
-	server->sessions = session;
-	assert_true(sd_event_add_io(server->event, &session->io, session->fd, EPOLLIN, session_read,
-				    session) >= 0);
-	return 0;
-}
-
-static uint16_t socket_port(int fd)
-{
-	struct sockaddr_in6 name = {};
-	socklen_t size = sizeof(name);
-
-	assert_return_code(getsockname(fd, (struct sockaddr *)&name, &size), errno);
-	return ntohs(name.sin6_port);
-}
-
-/* Listens on every address of both families, any port. */
-static int listen_anywhere(int backlog)
-{
-	struct sockaddr_in6 any = {.sin6_family = AF_INET6};
-	int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-
-	assert_true(fd >= 0);
-	assert_return_code(setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &(int){0}, sizeof(int)),
-			   errno);
-	assert_return_code(bind(fd, (struct sockaddr *)&any, sizeof(any)), errno);
-	if (backlog >= 0)
-		assert_return_code(listen(fd, backlog), errno);
-	return fd;
-}
-
-static void server_start(struct server *server, struct lab *lab)
-{
-	server->event = lab->event;
-	server->fd = listen_anywhere(4096);
-	server->port = socket_port(server->fd);
-	if (server->reply)
-		assert_true(sd_event_add_io(lab->event, &server->source, server->fd, EPOLLIN,
-					    on_connection, server) >= 0);
-}
-
-static void server_stop(struct server *server)
-{
-	struct session *session;
-
-	sd_event_source_disable_unref(server->source);
-	close(server->fd);
-	while ((session = server->sessions)) {
-		server->sessions = session->next;
-		sd_event_source_disable_unref(session->io);
-		sd_event_source_disable_unref(session->timer);
-		close(session->fd);
-		free(session);
-	}
 }
 
 static struct address address_of(const char *text)
@@ -249,21 +119,21 @@ static void lab_run(struct lab *lab, uint64_t ms)
 static void tcp_check_passes_when_the_connection_is_accepted(void **state)
 {
 	struct lab *lab = *state;
-	struct server server = {};
+	struct reply_server server = {};
 
-	server_start(&server, lab);
+	reply_server_start(&server, lab->event);
 	lab_add(lab, HEALTH_TCP, server.port, 10000, 5000);
 	lab_wait(lab, results_n(&lab->result));
 	assert_int_equal(lab->result.passed, 1);
-	server_stop(&server);
+	reply_server_stop(&server);
 }
 
 static void tcp_check_names_a_refused_connection(void **state)
 {
 	struct lab *lab = *state;
-	int fd = listen_anywhere(-1);
+	int fd = reply_server_listen(-1);
 
-	lab_add(lab, HEALTH_TCP, socket_port(fd), 10000, 5000);
+	lab_add(lab, HEALTH_TCP, reply_server_port(fd), 10000, 5000);
 	lab_wait(lab, results_n(&lab->result));
 	assert_int_equal(lab->result.failed, 1);
 	assert_string_equal(lab->result.detail, "connection refused");
@@ -274,10 +144,10 @@ static void tcp_check_names_a_refused_connection(void **state)
 static void check_without_an_answer_times_out(void **state)
 {
 	struct lab *lab = *state;
-	int fd = listen_anywhere(0), fillers[4];
+	int fd = reply_server_listen(0), fillers[4];
 	struct sockaddr_in6 name = {.sin6_family = AF_INET6,
 				    .sin6_addr = IN6ADDR_LOOPBACK_INIT,
-				    .sin6_port = htons(socket_port(fd))};
+				    .sin6_port = htons(reply_server_port(fd))};
 	uint64_t start_ms;
 
 	for (size_t i = 0; i < ARRAY_SIZE(fillers); i++) {
@@ -323,11 +193,11 @@ static void http_check_judges_by_the_answer(void **state)
 	struct lab *lab = *state;
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		struct server server = {.reply = cases[i].reply,
-					.chunk = cases[i].chunk,
-					.stays_open = cases[i].stays_open};
+		struct reply_server server = {.reply = cases[i].reply,
+					      .chunk = cases[i].chunk,
+					      .stays_open = cases[i].stays_open};
 
-		server_start(&server, lab);
+		reply_server_start(&server, lab->event);
 		lab->result = (struct result){};
 		lab_add(lab, HEALTH_HTTP, server.port, 10000, 5000);
 		lab_wait(lab, results_n(&lab->result));
@@ -335,7 +205,7 @@ static void http_check_judges_by_the_answer(void **state)
 			fail_msg("case %zu failed: %s", i, lab->result.detail);
 		assert_string_equal(lab->result.detail, cases[i].detail ? cases[i].detail : "");
 		check_free(TAKE(lab->check));
-		server_stop(&server);
+		reply_server_stop(&server);
 	}
 }
 
@@ -343,40 +213,40 @@ static void http_check_gives_up_on_an_endless_header(void **state)
 {
 	struct lab *lab = *state;
 	CLEANUP_FREE char *reply = util_calloc(1, HTTP_REPLY_HEAD_MAX * 2);
-	struct server server = {.reply = reply, .stays_open = true};
+	struct reply_server server = {.reply = reply, .stays_open = true};
 
 	memset(reply, 'x', HTTP_REPLY_HEAD_MAX * 2 - 1);
 	memcpy(reply, OK_HEAD, strlen(OK_HEAD) - 2);
-	server_start(&server, lab);
+	reply_server_start(&server, lab->event);
 	lab_add(lab, HEALTH_HTTP, server.port, 10000, 5000);
 	lab_wait(lab, results_n(&lab->result));
 	assert_string_equal(lab->result.detail, "the HTTP header is too long");
-	server_stop(&server);
+	reply_server_stop(&server);
 }
 
 static void http_answer_that_drips_times_out(void **state)
 {
 	struct lab *lab = *state;
-	struct server server = {.reply = OK_HEAD, .chunk = 1, .chunk_ms = 20};
+	struct reply_server server = {.reply = OK_HEAD, .chunk = 1, .chunk_ms = 20};
 
-	server_start(&server, lab);
+	reply_server_start(&server, lab->event);
 	lab_add(lab, HEALTH_HTTP, server.port, 10000, 100);
 	lab_wait(lab, results_n(&lab->result));
 	assert_int_equal(lab->result.failed, 1);
 	assert_string_equal(lab->result.detail,
 			    "timed out after 100 ms, connected but without a whole answer");
-	server_stop(&server);
+	reply_server_stop(&server);
 }
 
 static void http_request_names_host_and_agent(void **state)
 {
 	struct lab *lab = *state;
-	struct server server = {.reply = OK_HEAD};
+	struct reply_server server = {.reply = OK_HEAD};
 	struct check_target target = {
 		.type = HEALTH_HTTP, .path = "/a?b=c", .interval_ms = 10000, .timeout_ms = 5000};
 	CLEANUP_FREE char *request4 = NULL, *request6 = NULL;
 
-	server_start(&server, lab);
+	reply_server_start(&server, lab->event);
 	request4 = util_format("GET /a?b=c HTTP/1.1\r\nHost: 127.0.0.1:%u\r\nUser-Agent: steerd\r\n"
 			       "Accept: */*\r\nConnection: close\r\n\r\n",
 			       server.port);
@@ -396,22 +266,22 @@ static void http_request_names_host_and_agent(void **state)
 	lab_wait(lab, results_n(&lab->result) == 2);
 	assert_string_equal(server.request, request6);
 	assert_int_equal(lab->result.passed, 2);
-	server_stop(&server);
+	reply_server_stop(&server);
 }
 
 static void checks_repeat_an_interval_apart(void **state)
 {
 	struct lab *lab = *state;
-	struct server server = {};
+	struct reply_server server = {};
 	uint64_t second_ms;
 
-	server_start(&server, lab);
+	reply_server_start(&server, lab->event);
 	lab_add(lab, HEALTH_TCP, server.port, 30, 30);
 	lab_wait(lab, results_n(&lab->result) == 2);
 	second_ms = lab->result.last_ms;
 	lab_wait(lab, results_n(&lab->result) == 12);
 	assert_true(lab->result.last_ms - second_ms >= 10 * 27 - 10);
-	server_stop(&server);
+	reply_server_stop(&server);
 }
 
 /* Both follow from one addition of many: a bounded burst first, and then never too many at once. */
@@ -419,12 +289,12 @@ static void many_checks_are_paced_and_bounded(void **state)
 {
 	enum { N = 3000, AT_ONCE = 100 };
 	struct lab *lab = *state;
-	struct server server = {};
+	struct reply_server server = {};
 	struct check_target target = {.type = HEALTH_TCP, .interval_ms = 600000, .timeout_ms = 500};
 	struct checker *bounded;
 	struct checker_stats stats;
 
-	server_start(&server, lab);
+	reply_server_start(&server, lab->event);
 	target.port = server.port;
 	assert_int_equal(checker_new(lab->event, AT_ONCE, &bounded), 0);
 	for (int i = 0; i < N; i++) {
@@ -451,18 +321,18 @@ static void many_checks_are_paced_and_bounded(void **state)
 	assert_int_equal(stats.waiting, 0);
 	assert_int_equal(stats.in_flight, 0);
 	checker_free(bounded);
-	server_stop(&server);
+	reply_server_stop(&server);
 }
 
 static void running_out_of_descriptors_blames_no_backend(void **state)
 {
 	struct lab *lab = *state;
-	struct server server = {};
+	struct reply_server server = {};
 	struct rlimit before, none;
 	struct checker_stats stats = {};
 	int next;
 
-	server_start(&server, lab);
+	reply_server_start(&server, lab->event);
 	lab_add(lab, HEALTH_TCP, server.port, 20, 20);
 	next = dup(server.fd);
 	close(next);
@@ -477,7 +347,7 @@ static void running_out_of_descriptors_blames_no_backend(void **state)
 	assert_return_code(setrlimit(RLIMIT_NOFILE, &before), errno);
 	lab_wait(lab, lab->result.passed >= 2);
 	assert_int_equal(lab->result.failed, 0);
-	server_stop(&server);
+	reply_server_stop(&server);
 }
 
 /* Connections between 127.0.0.1 and the port that wait out their end, on either side. */
@@ -506,17 +376,17 @@ static unsigned int time_wait_n(uint16_t port)
 static void finished_checks_leave_nothing_in_time_wait(void **state)
 {
 	struct lab *lab = *state;
-	struct server silent = {}, answering = {.reply = OK_HEAD, .stays_open = true};
+	struct reply_server silent = {}, answering = {.reply = OK_HEAD, .stays_open = true};
 
-	server_start(&silent, lab);
-	server_start(&answering, lab);
+	reply_server_start(&silent, lab->event);
+	reply_server_start(&answering, lab->event);
 	for (int i = 0; i < 50; i++) {
 		lab_add(lab, HEALTH_TCP, silent.port, 20, 20);
 		lab_add(lab, HEALTH_HTTP, answering.port, 10000, 5000);
 	}
 	lab_wait(lab, lab->result.passed >= 200);
-	server_stop(&silent);
-	server_stop(&answering);
+	reply_server_stop(&silent);
+	reply_server_stop(&answering);
 	assert_int_equal(time_wait_n(silent.port), 0);
 	assert_int_equal(time_wait_n(answering.port), 0);
 }
@@ -524,10 +394,10 @@ static void finished_checks_leave_nothing_in_time_wait(void **state)
 static void check_may_be_freed_in_its_own_callback(void **state)
 {
 	struct lab *lab = *state;
-	struct server server = {};
+	struct reply_server server = {};
 	struct checker_stats stats;
 
-	server_start(&server, lab);
+	reply_server_start(&server, lab->event);
 	lab_add(lab, HEALTH_TCP, server.port, 20, 20);
 	lab->result.free_this = lab->check;
 	lab_wait(lab, results_n(&lab->result));
@@ -536,17 +406,17 @@ static void check_may_be_freed_in_its_own_callback(void **state)
 	checker_get_stats(lab->checker, &stats);
 	assert_int_equal(stats.started, 1);
 	assert_int_equal(results_n(&lab->result), 1);
-	server_stop(&server);
+	reply_server_stop(&server);
 }
 
 static void checks_may_be_freed_in_every_phase(void **state)
 {
 	struct lab *lab = *state;
-	struct server server = {.reply = OK_HEAD};
+	struct reply_server server = {.reply = OK_HEAD};
 	struct checker_stats stats;
 	struct check *waiting, *running;
 
-	server_start(&server, lab);
+	reply_server_start(&server, lab->event);
 	lab_add(lab, HEALTH_HTTP, server.port, 10000, 5000);
 	running = lab->check;
 	do {
@@ -563,7 +433,7 @@ static void checks_may_be_freed_in_every_phase(void **state)
 	lab_add(lab, HEALTH_HTTP, server.port, 10000, 5000);
 	lab_wait(lab, results_n(&lab->result));
 	assert_int_equal(lab->result.passed, 1);
-	server_stop(&server);
+	reply_server_stop(&server);
 }
 
 /* A process of its own that takes a moment to answer, whether this loop turns or not. */
@@ -596,7 +466,7 @@ static int on_stall(sd_event_source *source, uint64_t usec, void *userdata)
 static void stalled_loop_fails_no_check(void **state)
 {
 	struct lab *lab = *state;
-	int fd = listen_anywhere(64);
+	int fd = reply_server_listen(64);
 	pid_t pid = server_fork(fd);
 	struct checker_stats stats;
 
@@ -604,7 +474,7 @@ static void stalled_loop_fails_no_check(void **state)
 		sd_event_source *stall = NULL;
 		unsigned int n = results_n(&lab->result);
 
-		lab_add(lab, HEALTH_HTTP, socket_port(fd), 10000, 50);
+		lab_add(lab, HEALTH_HTTP, reply_server_port(fd), 10000, 50);
 		do {
 			lab_run(lab, 10);
 			checker_get_stats(lab->checker, &stats);

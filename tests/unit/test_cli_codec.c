@@ -16,6 +16,7 @@
 #include "cli/json_print.h"
 #include "cli/wire.h"
 #include "common/util.h"
+#include "lib/descriptors.h"
 #include "rpc/method.h"
 #include "steerd/v1/agent.pb-c.h"
 
@@ -25,114 +26,9 @@
 static struct schema *real, *made;
 static const struct schema_message *all_types;
 
-/* ---- test.All: field N has type N; 20 + N is the same repeated; see make_all() ---- */
-
-static void put_text(struct wire_buffer *buffer, uint32_t number, const char *text)
-{
-	wire_put_tag(buffer, number, WIRE_BYTES);
-	wire_put_bytes(buffer, text, strlen(text));
-}
-
-static void put_number(struct wire_buffer *buffer, uint32_t number, uint64_t value)
-{
-	wire_put_tag(buffer, number, WIRE_VARINT);
-	wire_put_varint(buffer, value);
-}
-
-/* Adds `inner` as a field of `buffer`, and empties it. */
-static void put_inner(struct wire_buffer *buffer, uint32_t number, struct wire_buffer *inner)
-{
-	wire_put_tag(buffer, number, WIRE_BYTES);
-	wire_put_bytes(buffer, inner->data, inner->size);
-	free(inner->data);
-	*inner = (struct wire_buffer){0};
-}
-
-enum label { OPTIONAL = 1, REPEATED = 3 };
-
-/* A FieldDescriptorProto; oneof -1: none. */
-static void put_field(struct wire_buffer *message, const char *name, uint32_t number,
-		      enum label label, uint32_t type, const char *type_name, int oneof)
-{
-	struct wire_buffer field = {0};
-
-	put_text(&field, 1, name);
-	put_number(&field, 3, number);
-	put_number(&field, 4, label);
-	put_number(&field, 5, type);
-	if (type_name)
-		put_text(&field, 6, type_name);
-	if (oneof >= 0)
-		put_number(&field, 9, (uint64_t)oneof);
-	put_inner(message, 2, &field);
-}
-
-static void put_value(struct wire_buffer *enumeration, const char *name, int32_t number)
-{
-	struct wire_buffer value = {0};
-
-	put_text(&value, 1, name);
-	put_number(&value, 2, (uint64_t)(int64_t)number);
-	put_inner(enumeration, 2, &value);
-}
-
-static void put_map_entry(struct wire_buffer *message, const char *name, uint32_t key_type,
-			  uint32_t value_type, const char *type_name)
-{
-	struct wire_buffer entry = {0}, options = {0};
-
-	put_text(&entry, 1, name);
-	put_field(&entry, "key", 1, OPTIONAL, key_type, NULL, -1);
-	put_field(&entry, "value", 2, OPTIONAL, value_type, type_name, -1);
-	put_number(&options, 7, 1);
-	put_inner(&entry, 7, &options);
-	put_inner(message, 3, &entry);
-}
-
-static const char *type_name_of(uint32_t type)
-{
-	if (type == SCHEMA_MESSAGE)
-		return ".test.All";
-	return type == SCHEMA_ENUM ? ".test.Color" : NULL;
-}
-
-static struct wire_buffer make_all(void)
-{
-	struct wire_buffer file = {0}, message = {0}, colors = {0}, oneof = {0};
-
-	put_text(&file, 1, "test.proto");
-	put_text(&file, 2, "test");
-	put_text(&file, 12, "proto3");
-	put_text(&message, 1, "All");
-	for (uint32_t type = 1; type < SCHEMA_TYPE_MAX; type++) {
-		CLEANUP_FREE char *one = util_format("type_%u", type);
-		CLEANUP_FREE char *many = util_format("types_%u", type);
-
-		if (type == SCHEMA_GROUP)
-			continue;
-		put_field(&message, one, type, OPTIONAL, type, type_name_of(type), -1);
-		put_field(&message, many, 20 + type, REPEATED, type, type_name_of(type), -1);
-	}
-	put_field(&message, "choice_text", 50, OPTIONAL, SCHEMA_STRING, NULL, 0);
-	put_field(&message, "choice_number", 51, OPTIONAL, SCHEMA_UINT32, NULL, 0);
-	put_field(&message, "by_name", 52, REPEATED, SCHEMA_MESSAGE, ".test.All.ByName", -1);
-	put_field(&message, "by_flag", 53, REPEATED, SCHEMA_MESSAGE, ".test.All.ByFlag", -1);
-	put_map_entry(&message, "ByName", SCHEMA_STRING, SCHEMA_MESSAGE, ".test.All");
-	put_map_entry(&message, "ByFlag", SCHEMA_BOOL, SCHEMA_SINT64, NULL);
-	put_text(&oneof, 1, "choice");
-	put_inner(&message, 8, &oneof);
-	put_inner(&file, 4, &message);
-	put_text(&colors, 1, "Color");
-	put_value(&colors, "COLOR_UNSPECIFIED", 0);
-	put_value(&colors, "COLOR_RED", 1);
-	put_value(&colors, "COLOR_NEGATIVE", -7);
-	put_inner(&file, 5, &colors);
-	return file;
-}
-
 static int setup(void **state)
 {
-	struct wire_buffer file = make_all();
+	struct wire_buffer file = descriptor_all_types();
 	const char *missing;
 
 	(void)state;
@@ -398,7 +294,7 @@ static void depth_is_bounded_in_both_directions(void **state)
 
 		free(text);
 		text = deeper;
-		put_inner(&outer, 11, &inner);
+		descriptor_put_inner(&outer, 11, &inner);
 		inner = outer;
 		outer = (struct wire_buffer){0};
 	}
@@ -499,11 +395,11 @@ static void a_schema_that_names_an_absent_type_is_not_linked(void **state)
 	const char *missing;
 
 	(void)state;
-	put_text(&file, 1, "a.proto");
-	put_text(&file, 3, "b.proto");
-	put_text(&message, 1, "A");
-	put_field(&message, "b", 1, OPTIONAL, SCHEMA_MESSAGE, ".b.B", -1);
-	put_inner(&file, 4, &message);
+	descriptor_put_text(&file, 1, "a.proto");
+	descriptor_put_text(&file, 3, "b.proto");
+	descriptor_put_text(&message, 1, "A");
+	descriptor_put_field(&message, "b", 1, DESCRIPTOR_OPTIONAL, SCHEMA_MESSAGE, ".b.B", -1);
+	descriptor_put_inner(&file, 4, &message);
 	assert_int_equal(schema_add_file(schema, file.data, file.size), 0);
 	free(file.data);
 	assert_string_equal(schema_missing_file(schema), "b.proto");

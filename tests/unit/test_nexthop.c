@@ -498,26 +498,6 @@ static void vlan_interface_is_refused_by_name(void **state)
 	assert_false(nexthop_facts_want_neighbour(&facts));
 }
 
-/* Cut anywhere, a message is refused or read, and nothing beyond it is touched (SAN=1 looks). */
-static void truncated_messages_are_not_read_beyond_their_end(void **state)
-{
-	_Alignas(struct nlmsghdr) char buffer[RTNL_REQUEST_MAX] = {};
-	const struct address address = address_of("fd00:1::11");
-	const struct nlmsghdr *whole = rtnl_put_use_neighbour(buffer, 3, &address);
-	struct rtnl_neighbour neighbour = {};
-
-	(void)state;
-	assert_int_equal(rtnl_parse_neighbour(whole, &neighbour), 0);
-	assert_memory_equal(&neighbour.address, &address, sizeof(address));
-	for (uint32_t size = sizeof(*whole); size < whole->nlmsg_len; size++) {
-		CLEANUP_FREE struct nlmsghdr *cut = util_calloc(1, size);
-
-		memcpy(cut, whole, size);
-		cut->nlmsg_len = size;
-		assert_int_equal(rtnl_parse_neighbour(cut, &neighbour), -EINVAL);
-	}
-}
-
 static void every_watch_of_an_address_is_told(void **state)
 {
 	struct lab *lab = lab_of(state);
@@ -655,7 +635,6 @@ int main(void)
 		lab_test(forgotten_neighbour_is_resolved_again_unnoticed),
 		lab_test(addresses_that_lead_nowhere_are_explained),
 		cmocka_unit_test(vlan_interface_is_refused_by_name),
-		cmocka_unit_test(truncated_messages_are_not_read_beyond_their_end),
 		lab_test(every_watch_of_an_address_is_told),
 		lab_test(watches_may_be_ended_from_callbacks),
 		lab_test(sixteen_thousand_addresses_are_followed),
