@@ -82,28 +82,33 @@ static int set_target(struct drive *d, int program_fd)
 	return 0;
 }
 
-static void set_flows(struct drive *d, const struct packet *packet, bool v6, uint32_t flows)
+bool drive_is_ipv6(const struct packet *packet)
 {
-	struct harness_settings *s = &d->skeleton->bss->settings;
+	return packet->data[12] == ETHERTYPE_IPV6 >> 8 &&
+	       packet->data[13] == (ETHERTYPE_IPV6 & 255);
+}
+
+void drive_settings(const struct packet *packet, uint32_t flows, struct harness_settings *ret)
+{
+	bool v6 = drive_is_ipv6(packet);
 	const uint8_t *address = packet->data + HARNESS_ADDRESS_AT(v6);
 
-	*s = (struct harness_settings){
-		.next = d->next,
+	*ret = (struct harness_settings){
 		.mask = flows == DRIVE_EVER_NEW ? UINT32_MAX : flows - 1,
-		.size = (uint32_t)packet->size,
 	};
-	memcpy(v6 ? (uint8_t *)&s->address_rest : (uint8_t *)&s->address_rest + 4,
+	memcpy(v6 ? (uint8_t *)&ret->address_rest : (uint8_t *)&ret->address_rest + 4,
 	       v6 ? address : address + 4, 4);
-	memcpy((uint8_t *)&s->ports_rest + 2, packet->data + HARNESS_PORTS_AT(v6) + 2, 2);
-	memcpy(&s->protocol_be, packet->data + 12, 2);
+	memcpy((uint8_t *)&ret->ports_rest + 2, packet->data + HARNESS_PORTS_AT(v6) + 2, 2);
+	memcpy(&ret->protocol_be, packet->data + 12, 2);
+	memcpy(ret->packet, packet->data, sizeof(ret->packet));
 }
 
 int drive_run(struct drive *d, int program_fd, const struct packet *packet, uint32_t flows,
 	      uint32_t packets, double *ret_ns)
 {
-	bool v6 = packet->data[12] == (ETHERTYPE_IPV6 >> 8);
-	const struct bpf_program *program = v6 ? d->skeleton->progs.drive_ipv6
-					       : d->skeleton->progs.drive_ipv4;
+	struct harness_settings *settings = &d->skeleton->bss->settings;
+	const struct bpf_program *program = drive_is_ipv6(packet) ? d->skeleton->progs.drive_ipv6
+								  : d->skeleton->progs.drive_ipv4;
 	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = packet->data,
 		    .data_size_in = (__u32)packet->size,
 		    .repeat = (int)((packets + HARNESS_BATCH - 1) / HARNESS_BATCH));
@@ -111,11 +116,12 @@ int drive_run(struct drive *d, int program_fd, const struct packet *packet, uint
 
 	if (err)
 		return err;
-	set_flows(d, packet, v6, flows);
+	drive_settings(packet, flows, settings);
+	settings->next = d->next;
 	err = bpf_prog_test_run_opts(bpf_program__fd(program), &run);
 	if (err)
 		return log_errno(err, "the harness does not run");
-	d->next = d->skeleton->bss->settings.next;
+	d->next = settings->next;
 	d->verdict = run.retval;
 	*ret_ns = (double)run.duration / HARNESS_BATCH;
 	return 0;

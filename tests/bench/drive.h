@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "bench/harness.h"
 #include "lib/packet.h"
 
 #define DRIVE_EVER_NEW 0 /* as a number of flows: none twice */
@@ -41,6 +42,10 @@ int drive_program_fd(const struct drive *drive, enum drive_program program);
  */
 int drive_run(struct drive *drive, int program_fd, const struct packet *packet, uint32_t flows,
 	      uint32_t packets, double *ret_ns);
+
+/* What the harness must be told to send `packet` as so many flows. */
+void drive_settings(const struct packet *packet, uint32_t flows, struct harness_settings *ret);
+bool drive_is_ipv6(const struct packet *packet);
 
 /* What the program answered last in drive_run(), XDP_*. */
 uint32_t drive_verdict(const struct drive *drive);

@@ -60,7 +60,7 @@ static __always_inline void write_flow(struct xdp_md *xdp, bool v6)
 	__u64 address = flow * 0x9e3779b1;
 
 	settings.next += HARNESS_STRIDE;
-	if (data + HARNESS_SIZE_MIN > end)
+	if (data + HARNESS_SIZE > end)
 		return;
 	*(__u64 *)(data + HARNESS_ADDRESS_AT(v6)) = settings.address_rest |
 						    (v6 ? address << 32 : address);
@@ -74,7 +74,7 @@ static __always_inline void take_off(struct xdp_md *xdp)
 	long added = end - data;
 
 	barrier_var(added); /* or clang compares it with sizes, which the verifier does not read */
-	added -= settings.size;
+	added -= HARNESS_SIZE;
 	if (!added || bpf_xdp_adjust_head(xdp, (int)added))
 		return;
 	data = (void *)(long)xdp->data;
@@ -299,6 +299,65 @@ int floor_bucket(struct xdp_md *xdp)
 			break;
 		}
 	return XDP_TX;
+}
+
+static __always_inline int generate(struct xdp_md *xdp, bool v6)
+{
+	__u64 *data = (void *)(long)xdp->data, *end = (void *)(long)xdp->data_end;
+
+	if (data + HARNESS_SIZE / 8 > end)
+		return XDP_ABORTED;
+#pragma unroll
+	for (int i = 0; i < HARNESS_SIZE / 8; i++)
+		data[i] = settings.packet[i]; /* pages come back as the last packet left them */
+	write_flow(xdp, v6);
+	return bpf_redirect(settings.generator, 0);
+}
+
+SEC("xdp")
+int generate_ipv4(struct xdp_md *xdp)
+{
+	return generate(xdp, false);
+}
+
+SEC("xdp")
+int generate_ipv6(struct xdp_md *xdp)
+{
+	return generate(xdp, true);
+}
+
+/* What any program that sends a packet on must do. */
+static __always_inline bool write_macs(struct xdp_md *xdp)
+{
+	void *data = (void *)(long)xdp->data, *end = (void *)(long)xdp->data_end;
+	const __u16 macs[6] = {0x0002, 1, 2, 0x0002, 3, 4};
+
+	if (data + sizeof(struct ethhdr) > end)
+		return false;
+	__builtin_memcpy(data, macs, sizeof(macs));
+	return true;
+}
+
+SEC("xdp")
+int floor_tx(struct xdp_md *xdp)
+{
+	return write_macs(xdp) ? XDP_TX : XDP_ABORTED;
+}
+
+SEC("xdp")
+int floor_redirect(struct xdp_md *xdp)
+{
+	return write_macs(xdp) ? bpf_redirect(settings.away, 0) : XDP_ABORTED;
+}
+
+/* By CPU: frames that came through. */
+__u64 sunk[HARNESS_CPUS];
+
+SEC("xdp")
+int sink(struct xdp_md *xdp)
+{
+	sunk[bpf_get_smp_processor_id() & (HARNESS_CPUS - 1)]++;
+	return XDP_DROP;
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -13,13 +13,13 @@
 static const struct {
 	const char *name, *forward, *backends; /* a prefix for the number of the backend */
 	const char *vip4, *vip6;
-	uint32_t ifindex; /* of the way to them; packets arrive on FIXTURE_IFINDEX */
+	bool away; /* by another interface than packets arrive on */
 } stacks[] = {
-	{"direct", "l2", "10.1.0.", "203.0.113.1", "2001:db8::1", FIXTURE_IFINDEX},
-	{"beyond", "l2", "10.2.0.", "203.0.113.2", "2001:db8::2", FIXTURE_IFINDEX + 1},
-	{"tunnel4", "ipip", "10.3.0.", "203.0.113.3", NULL, FIXTURE_IFINDEX},
-	{"tunnel6", "ipip", "2001:db8:3::", "203.0.113.4", "2001:db8::4", FIXTURE_IFINDEX},
-	{"here", "local", NULL, "203.0.113.5", "2001:db8::5", FIXTURE_IFINDEX},
+	{"direct", "l2", "10.1.0.", "203.0.113.1", "2001:db8::1", false},
+	{"beyond", "l2", "10.2.0.", "203.0.113.2", "2001:db8::2", true},
+	{"tunnel4", "ipip", "10.3.0.", "203.0.113.3", NULL, false},
+	{"tunnel6", "ipip", "2001:db8:3::", "203.0.113.4", "2001:db8::4", false},
+	{"here", "local", NULL, "203.0.113.5", "2001:db8::5", false},
 };
 
 static void write_stacks(FILE *yaml)
@@ -68,20 +68,27 @@ static char *make_routes(void)
 	return text;
 }
 
+void lab_set_ways(const struct fixture *fixture, uint32_t near, uint32_t away)
+{
+	char address[32];
+
+	for (size_t i = 0; i < ARRAY_SIZE(stacks); i++)
+		for (int b = 1; stacks[i].backends && b <= LAB_BACKENDS; b++) {
+			snprintf(address, sizeof(address), "%s%d", stacks[i].backends, b);
+			fixture_backend(fixture, stacks[i].name, address)->ifindex = stacks[i].away
+											     ? away
+											     : near;
+		}
+}
+
 void lab_open(struct fixture *fixture)
 {
 	const struct fixture_sizes sizes = {.flows = LAB_FLOWS, .services = 2 * LAB_SERVICES};
 	CLEANUP_FREE char *routes = make_routes();
-	char address[32];
 
 	fixture_open(fixture, &sizes);
 	fixture_apply(fixture, routes);
-	for (size_t i = 0; i < ARRAY_SIZE(stacks); i++)
-		for (int b = 1; stacks[i].backends && b <= LAB_BACKENDS; b++) {
-			snprintf(address, sizeof(address), "%s%d", stacks[i].backends, b);
-			fixture_backend(fixture, stacks[i].name, address)->ifindex =
-				stacks[i].ifindex;
-		}
+	lab_set_ways(fixture, FIXTURE_IFINDEX, FIXTURE_IFINDEX + 1);
 }
 
 void lab_fill_flows(const struct fixture *fixture)
@@ -103,9 +110,9 @@ static struct lab_path path4(const char *name, const char *vip)
 	struct lab_path path = {.name = name, .action = XDP_TX, .floor = DRIVE_4IN4};
 
 	packet_build(&path.packet, pkt_eth(), pkt_ip4(CLIENT4, vip), pkt_tcp(40000, 443, TH_ACK),
-		     pkt_payload(10));
+		     pkt_payload(42));
 	packet_build(&path.opening, pkt_eth(), pkt_ip4(CLIENT4, vip), pkt_tcp(40000, 443, TH_SYN),
-		     pkt_payload(10));
+		     pkt_payload(42));
 	return path;
 }
 
@@ -113,8 +120,10 @@ static struct lab_path path6(const char *name, const char *vip)
 {
 	struct lab_path path = {.name = name, .action = XDP_TX, .floor = DRIVE_6IN6};
 
-	packet_build(&path.packet, pkt_eth(), pkt_ip6(CLIENT6, vip), pkt_tcp(40000, 443, TH_ACK));
-	packet_build(&path.opening, pkt_eth(), pkt_ip6(CLIENT6, vip), pkt_tcp(40000, 443, TH_SYN));
+	packet_build(&path.packet, pkt_eth(), pkt_ip6(CLIENT6, vip), pkt_tcp(40000, 443, TH_ACK),
+		     pkt_payload(22));
+	packet_build(&path.opening, pkt_eth(), pkt_ip6(CLIENT6, vip), pkt_tcp(40000, 443, TH_SYN),
+		     pkt_payload(22));
 	return path;
 }
 
@@ -123,7 +132,7 @@ static struct lab_path path_udp(const char *name, const char *vip)
 	struct lab_path path = {.name = name, .action = XDP_TX, .floor = DRIVE_4IN4};
 
 	packet_build(&path.packet, pkt_eth(), pkt_ip4(CLIENT4, vip), pkt_udp(40000, 443),
-		     pkt_payload(22));
+		     pkt_payload(54));
 	path.opening = path.packet;
 	return path;
 }
@@ -160,7 +169,7 @@ size_t lab_other_paths(struct lab_path p[LAB_PATHS_MAX])
 	p[n++] = path_udp("UDP IPv4, no VIP", "192.0.2.99");
 	p[n++] = path4("TCP IPv4, a VIP's other port", "203.0.113.1");
 	packet_build(&p[n - 1].packet, pkt_eth(), pkt_ip4(CLIENT4, "203.0.113.1"),
-		     pkt_tcp(40000, 444, TH_ACK), pkt_payload(10));
+		     pkt_tcp(40000, 444, TH_ACK), pkt_payload(42));
 	for (size_t i = 0; i < n; i++)
 		p[i].action = XDP_PASS;
 	return n;

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* What the bench steers: routes of some size, and one packet for each path through the program. */
+/*
+ * What the bench steers: routes of some size, and one packet of HARNESS_SIZE bytes for each path
+ * through the program.
+ */
 #ifndef STEER_BENCH_LAB_H
 #define STEER_BENCH_LAB_H
 
@@ -28,6 +31,9 @@ size_t lab_paths(struct lab_path paths[LAB_PATHS_MAX]);
 size_t lab_other_paths(struct lab_path paths[LAB_PATHS_MAX]);
 
 void lab_open(struct fixture *fixture);
+
+/* The interfaces of backends: where packets arrive, and another. */
+void lab_set_ways(const struct fixture *fixture, uint32_t near, uint32_t away);
 
 /* Fills the flow table with flows of others, so that every new flow takes the place of one. */
 void lab_fill_flows(const struct fixture *fixture);
