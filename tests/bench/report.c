@@ -23,7 +23,7 @@ static void print_machine(const struct bench *b)
 	uname(&u);
 	printf("Linux %s, %s; verifier: %u instructions; CPU %u\n", u.release, u.machine,
 	       datapath_verified_instructions(b->fixture.datapath), b->fixture.cpu);
-	printf("%u services, %u backends a stack, flow table of %u entries; "
+	printf("%d services, %d backends a stack, flow table of %u entries; "
 	       "new flows are not rationed and each evicts another\n",
 	       LAB_SERVICES, LAB_BACKENDS, LAB_FLOWS);
 	printf("net ns per packet: the least of %u undisturbed rounds of %u packets each\n\n",

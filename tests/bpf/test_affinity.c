@@ -316,7 +316,7 @@ static void a_full_bucket_evicts_its_oldest(void **state)
 	fixture_close(&one);
 }
 
-/* How many of `n` new flows were remembered, and the tick when all were sent within one; else -1. */
+/* How many of `n` new flows were remembered; -1: they were not all sent within one tick. */
 static int remembered_in_a_tick(struct fixture *one, int n)
 {
 	struct reasons *r = &one->view->reasons[one->cpu];

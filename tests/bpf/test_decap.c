@@ -85,7 +85,7 @@ static bool is_passed(enum decap_reason reason)
 
 static void check_row(const struct row *row)
 {
-	struct packet in, out, expected;
+	struct packet in, out = {}, expected = {};
 	uint32_t action;
 	int reason;
 

@@ -58,7 +58,7 @@ static void build_expected(const struct way *way, struct packet *ret)
 
 static void check_way(const struct way *way)
 {
-	struct packet in, expected;
+	struct packet in, expected = {};
 	struct outcome outcome;
 
 	packet_build_layers(&in, way->in);
