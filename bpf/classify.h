@@ -249,7 +249,7 @@ static __always_inline bool classify_is_whole(struct steer_ctx *ctx)
 
 	if (needed <= (__u64)(ctx->end - ctx->data))
 		return true;
-	return limits.frags && needed <= bpf_xdp_get_buff_len(ctx->xdp);
+	return has_frags && needed <= bpf_xdp_get_buff_len(ctx->xdp);
 }
 
 static __always_inline int classify(struct steer_ctx *ctx)

@@ -8,6 +8,7 @@
 #ifndef STEER_MAPS_H
 #define STEER_MAPS_H
 
+#include <stdbool.h>
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 #include "abi.h"
@@ -20,8 +21,10 @@ const volatile struct {
 	__u32 shares;
 	__u32 flow_buckets; /* a power of two */
 	__u32 flow_ration;  /* flows that one CPU may remember in a tick; beyond, a flood is on */
-	__u32 frags;	   /* 1: frames may come in several buffers, of which only the first is seen */
 } limits;
+
+/* Frames may come in several buffers (Linux 5.18), of which the first is looked at. */
+const volatile bool has_frags;
 
 /*
  * Global data, pinned as `control`: which bank is live, the hash keys, and both VIP tables.

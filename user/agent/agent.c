@@ -15,26 +15,8 @@
 
 static int on_overlay(sd_event_source *source, void *userdata)
 {
-	struct agent *agent = userdata;
-	const struct compiled *live = agent_live(agent);
-
 	(void)source;
-	for (size_t i = 0; live && i < live->routes->stacks_n; i++) {
-		const char *name = live->routes->stacks[i].name;
-
-		if (!agent->dirty[i])
-			continue;
-		agent->dirty[i] = false;
-		for (unsigned int bank = 0; bank < STEER_BANKS; bank++) {
-			const struct compiled *compiled = agent->compiled[bank];
-			struct route_stack *route =
-				compiled ? routes_find_stack(compiled->routes, name) : NULL;
-
-			if (route)
-				bank_overlay(agent->view, bank, compiled,
-					     (size_t)(route - compiled->routes->stacks));
-		}
-	}
+	agent_overlay(userdata);
 	return 0;
 }
 
@@ -176,20 +158,6 @@ static void adopt_slots(struct agent *agent)
 	}
 }
 
-static void free_adopted_backend(uint32_t slot, void *userdata)
-{
-	struct agent *agent = userdata;
-
-	backends_release(agent->backends, slot);
-}
-
-static void release_adopted(struct agent *agent)
-{
-	slots_release(agent->slots.backends, OWNER_ADOPTED, free_adopted_backend, agent);
-	slots_release(agent->slots.services, OWNER_ADOPTED, NULL, NULL);
-	slots_release(agent->slots.shares, OWNER_ADOPTED, NULL, NULL);
-}
-
 /* Saved routes into a bank; *saved keeps all but the routes. */
 static int restore(struct agent *agent, unsigned int bank, struct saved_routes *saved)
 {
@@ -234,7 +202,7 @@ static void restore_routes(struct agent *agent, bool kept)
 			   "routes version %llu restored", (unsigned long long)current.version);
 		if (previous.routes)
 			restore(agent, !idle, &previous);
-		release_adopted(agent);
+		agent_release_adopted(agent);
 	} else if (kept) {
 		log_warning("no saved routes: what is in the maps goes on, unknown to this agent, "
 			    "until routes are applied");

@@ -45,6 +45,13 @@ static void on_backend_freed(uint32_t slot, void *userdata)
 	backends_release(agent->backends, slot);
 }
 
+void agent_release_adopted(struct agent *agent)
+{
+	slots_release(agent->slots.backends, OWNER_ADOPTED, on_backend_freed, agent);
+	slots_release(agent->slots.services, OWNER_ADOPTED, NULL, NULL);
+	slots_release(agent->slots.shares, OWNER_ADOPTED, NULL, NULL);
+}
+
 /* A service's or a share's next owner counts from zero. */
 static void on_service_freed(uint32_t slot, void *userdata)
 {
@@ -100,6 +107,7 @@ int agent_install(struct agent *agent, unsigned int bank, struct routes *routes,
 	unsigned int owner = 1U << bank;
 	int err;
 
+	agent_overlay(agent); /* bank_write() leaves tables alone that both results share */
 	slots_release(agent->slots.backends, owner, on_backend_freed, agent);
 	slots_release(agent->slots.services, owner, on_service_freed, agent);
 	slots_release(agent->slots.shares, owner, on_share_freed, agent);
@@ -160,6 +168,28 @@ void agent_switch(struct agent *agent, unsigned int bank)
 	drop_gone(agent, was);
 }
 
+void agent_overlay(struct agent *agent)
+{
+	const struct compiled *live = agent_live(agent);
+
+	for (size_t i = 0; live && agent->dirty && i < live->routes->stacks_n; i++) {
+		const char *name = live->routes->stacks[i].name;
+
+		if (!agent->dirty[i])
+			continue;
+		agent->dirty[i] = false;
+		for (unsigned int bank = 0; bank < STEER_BANKS; bank++) {
+			const struct compiled *compiled = agent->compiled[bank];
+			struct route_stack *route =
+				compiled ? routes_find_stack(compiled->routes, name) : NULL;
+
+			if (route)
+				bank_overlay(agent->view, bank, compiled,
+					     (size_t)(route - compiled->routes->stacks));
+		}
+	}
+}
+
 void agent_mark_dirty(void *userdata, const char *stack)
 {
 	struct agent *agent = userdata;
@@ -178,14 +208,24 @@ static void replace_text(char **text, const char *with)
 	*text = util_strdup(with ? with : "");
 }
 
+static void save_live(struct agent *agent, const struct agent_change *change)
+{
+	const struct compiled *live = agent_live(agent);
+	const struct saved_routes saved = {.routes = live->routes,
+					   .version = live->version,
+					   .applied_unix_ms = agent->applied_unix_ms,
+					   .by = agent->applied_by,
+					   .tag = agent->tag};
+	int err = state_save_routes(agent->state, &saved, change->saved, change->userdata);
+
+	if (err && change->saved)
+		change->saved(change->userdata, err);
+}
+
 /* begun_us: when the change was asked for, by now_us(). */
 static void note_change(struct agent *agent, const struct agent_change *change,
 			const struct plan *plan, uint64_t version, uint64_t begun_us)
 {
-	const struct compiled *live = agent_live(agent);
-	struct saved_routes saved;
-	int err;
-
 	agent->version = version;
 	agent->applied_unix_ms = util_unix_ms();
 	replace_text(&agent->applied_by, change->by);
@@ -195,14 +235,7 @@ static void note_change(struct agent *agent, const struct agent_change *change,
 		   (unsigned long long)version, (double)(agent->activated_us - begun_us) / 1000,
 		   change->by, plan->changes_n ? plan->changes[0] : "no change",
 		   plan->changes_n > 1 ? ", and more" : "");
-	saved = (struct saved_routes){.routes = live->routes,
-				      .version = version,
-				      .applied_unix_ms = agent->applied_unix_ms,
-				      .by = agent->applied_by,
-				      .tag = agent->tag};
-	err = state_save_routes(agent->state, &saved, change->saved, change->userdata);
-	if (err && change->saved)
-		change->saved(change->userdata, err);
+	save_live(agent, change);
 }
 
 static int check(struct agent *agent, struct routes *routes, struct problems *problems)
@@ -276,6 +309,7 @@ int agent_apply(struct agent *agent, struct routes *taken, const struct agent_ch
 			return err;
 		}
 		agent_switch(agent, bank);
+		agent_release_adopted(agent);
 		note_change(agent, change, &plan, agent->version + 1, begun_us);
 	}
 	*ret_plan = plan;
@@ -382,6 +416,10 @@ int agent_rollback(struct agent *agent, const char *service, const struct agent_
 	plan_make(agent_live(agent), before->routes, ret_plan);
 	if (change->dry_run)
 		return 0;
+	agent_overlay(agent);
+	/* Stacks that only the earlier routes have were dropped, and are to be checked anew. */
+	for (size_t i = 0; i < before->routes->stacks_n; i++)
+		bank_overlay(agent->view, bank, before, i);
 	before->version = agent->version + 1;
 	agent->view->control->version[bank] = before->version;
 	agent_switch(agent, bank);

@@ -66,4 +66,10 @@ enum health_override agent_override(const struct agent *agent, const char *stack
 
 void agent_mark_dirty(void *agent, const char *stack); /* a backends_changed */
 
+/* Brings both banks' tables in step with what became of the stacks marked dirty. */
+void agent_overlay(struct agent *agent);
+
+/* What an earlier agent left and no routes have claimed by now belongs to nobody. */
+void agent_release_adopted(struct agent *agent);
+
 #endif

@@ -239,7 +239,8 @@ static int read_tuple(struct rpc_call *call, const Steerd__V1__ExplainRequest *r
 		return -EINVAL;
 	}
 	if (request->client_port > 65535 || request->vip_port > 65535 || !request->vip_port) {
-		rpc_call_fail(call, RPC_CODE_INVALID_ARGUMENT, "ports are 1 to 65535");
+		rpc_call_fail(call, RPC_CODE_INVALID_ARGUMENT,
+			      "client_port is 0 to 65535, vip_port 1 to 65535");
 		return -EINVAL;
 	}
 	if (request->protocol != STEERD__V1__PROTOCOL__PROTOCOL_TCP &&

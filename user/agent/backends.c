@@ -101,34 +101,27 @@ static const char *entry_text(const struct backend_entry *entry, char text[ADDRE
 	return address_text(&entry->address, text);
 }
 
-/* New, and its first check on its way: nothing to tell anybody yet. */
-static bool is_waiting(const struct backend_entry *entry)
-{
-	const struct health_state *health = &entry->health;
-
-	return health->checked && health->routed && health->verdict == HEALTH_VERDICT_NONE &&
-	       health->override == HEALTH_OVERRIDE_AUTO;
-}
-
-/* What an input to the health state changed becomes the map's byte, an event and a call. */
+/*
+ * What an input to the health state changed becomes the map's byte, an event and a call. A new
+ * backend that waits for its first check is no news.
+ */
 static void publish(struct backend_entry *entry, unsigned int changed)
 {
 	struct backends *b = entry->owner;
 	char address[ADDRESS_TEXT_MAX];
-	bool up = entry->health.bits & BACKEND_NEW;
+	bool up = entry->health.bits & BACKEND_NEW, was_up = map_entry(entry)->state & BACKEND_NEW;
 
 	__atomic_store_n(&map_entry(entry)->state, entry->health.bits, __ATOMIC_RELEASE);
-	if (!changed)
+	if (!(changed & HEALTH_CHANGED_BITS))
 		return;
-	if (!is_waiting(entry)) {
+	if (up != was_up || entry->health.verdict != HEALTH_VERDICT_NONE) {
 		entry_text(entry, address);
 		events_add(b->events, EVENT_BACKEND, NULL, entry->stack, address,
 			   "backend %s of stack %s takes %snew flows%s%s", address, entry->stack,
 			   up ? "" : "no ", entry->health.reason[0] ? ": " : "",
 			   entry->health.reason);
 	}
-	if (changed & HEALTH_CHANGED_BITS)
-		b->changed(b->userdata, entry->stack);
+	b->changed(b->userdata, entry->stack);
 }
 
 static void store_mac(uint8_t in_map[6], const uint8_t mac[6], uint16_t rest)

@@ -200,7 +200,7 @@ static void set_constants(struct datapath *d, const struct datapath_options *opt
 	d->skeleton->rodata->limits.backends = v->backend_slots;
 	d->skeleton->rodata->limits.shares = v->share_slots;
 	d->skeleton->rodata->limits.flow_buckets = v->flow_buckets;
-	d->skeleton->rodata->limits.frags = xdp_link_has_frags();
+	d->skeleton->rodata->has_frags = xdp_link_has_frags();
 	d->skeleton->rodata->limits.flow_ration =
 		options->flow_ration ? options->flow_ration
 				     : v->flow_buckets * STEER_BUCKET_ENTRIES / 8 / v->cpus + 64;
@@ -222,7 +222,7 @@ static int load(struct datapath *d, const struct datapath_options *options, bool
 		bpf_map__set_max_entries(plan[i].map, plan[i].entries);
 	if (d->pin_dir)
 		kept = take_over(d, plan);
-	if (d->skeleton->rodata->limits.frags)
+	if (d->skeleton->rodata->has_frags)
 		bpf_program__set_flags(d->skeleton->progs.steer, BPF_F_XDP_HAS_FRAGS);
 	err = steer_bpf__load(d->skeleton);
 	if (err)

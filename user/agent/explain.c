@@ -217,7 +217,7 @@ static enum steer_reason explain_forward(const struct datapath_view *view, struc
 		    "l2 to %02x:%02x:%02x:%02x:%02x:%02x out of interface %u, packets up to %u "
 		    "bytes",
 		    b->dst_mac[0], b->dst_mac[1], b->dst_mac[2], b->dst_mac[3], b->dst_mac[4],
-		    b->dst_mac[5], b->ifindex, b->mtu);
+		    b->dst_mac[5], b->ifindex, b->mtu ? b->mtu : 65535);
 	return REASON_FORWARDED;
 }
 

@@ -10,6 +10,7 @@
 #include "common/routes_yaml.h"
 #include "common/util.h"
 
+#define RETRY_US       5000000
 #define SETTLE_US      50000 /* editors write in several steps */
 #define DIGEST_FILE    "routes-file.sha256"
 #define FILE_MAX_BYTES (16 << 20)
@@ -45,6 +46,14 @@ static void log_problems(const struct routes_file *file, const struct problems *
 		   problems->n ? problems->items[0].message : "");
 }
 
+/* Not the file's fault: it is tried again as it is. */
+static void retry(struct routes_file *file)
+{
+	file->digest[0] = '\0';
+	sd_event_source_set_time_relative(file->settle, RETRY_US);
+	sd_event_source_set_enabled(file->settle, SD_EVENT_ONESHOT);
+}
+
 static void apply(struct routes_file *file, const char *text, size_t size)
 {
 	CLEANUP_PROBLEMS struct problems problems = {};
@@ -57,6 +66,8 @@ static void apply(struct routes_file *file, const char *text, size_t size)
 		err = agent_apply(file->agent, routes, &change, &plan, &problems);
 	if (err) {
 		log_problems(file, &problems);
+		if (err == -ENOSPC)
+			retry(file);
 		return;
 	}
 	plan_clear(&plan);
@@ -99,7 +110,10 @@ static int on_change(sd_event_source *source, const struct inotify_event *event,
 	struct routes_file *file = userdata;
 
 	(void)source;
-	(void)event;
+	if (event->mask & (IN_MOVE_SELF | IN_DELETE_SELF))
+		log_warning("the folder of %s is gone: its changes are not seen until steerd is "
+			    "restarted",
+			    file->config->routes);
 	sd_event_source_set_time_relative(file->settle, SETTLE_US);
 	sd_event_source_set_enabled(file->settle, SD_EVENT_ONESHOT);
 	return 0;
@@ -109,7 +123,9 @@ static int watch(struct routes_file *file, sd_event *loop)
 {
 	CLEANUP_FREE char *copy = util_strdup(file->config->routes);
 	int err = sd_event_add_inotify(loop, &file->watch, dirname(copy),
-				       IN_CLOSE_WRITE | IN_MOVED_TO | IN_CREATE, on_change, file);
+				       IN_CLOSE_WRITE | IN_MOVED_TO | IN_CREATE | IN_MOVE_SELF |
+					       IN_DELETE_SELF,
+				       on_change, file);
 
 	if (err >= 0)
 		err = sd_event_add_time_relative(loop, &file->settle, CLOCK_MONOTONIC, 0, 1,
