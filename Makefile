@@ -208,7 +208,7 @@ vmtest: all $(BUILD)/vmtest/verify
 
 # ---- hygiene ----
 
-lint: check-deps
+lint:
 	$(MAKE) $(GENERATED) $(GEN)/harness.skel.h
 	LINT_CPPFLAGS='$(filter-out -DSTEER_VERSION=%,$(CPPFLAGS))' LINT_BPF_FLAGS='$(BPF_CFLAGS)' \
 		tools/lint.sh
