@@ -6,6 +6,8 @@
 # All that a test prints lies in /logs, which the host reads out of the image afterwards.
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin HOME=/root TERM=dumb LC_ALL=C
 export BUILD=build
+# What an emulated processor bears.
+export LAB_RATE=150 LAB_BIG_MB=2 LAB_INTERVAL=1s LAB_PATIENCE=4
 
 readonly RESULTS=/dev/ttyS1
 readonly REPOSITORY=/steerd LOGS=/logs

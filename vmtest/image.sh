@@ -26,7 +26,8 @@ built_programs() {
 	for program in $BUILT; do
 		[ ! -x "$BUILD/$program" ] || echo "$program"
 	done
-	(cd "$BUILD" && find tests/bpf -type f -perm /111 2>/dev/null) || true
+	(cd "$BUILD" && find tests/bpf tests/lab -type f \( -perm /111 -o -name '*.bpf.o' \) \
+		2>/dev/null) || true
 }
 
 # copy_to FILE PLACE: follows symbolic links; PLACE may lie under one (lib, bin) in the tree.

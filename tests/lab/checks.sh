@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 # What every way of forwarding must carry.
 
-readonly BIG_MB=6
+readonly BIG_MB=${LAB_BIG_MB:-6}
 
 check_download() {
 	local family=$1

@@ -143,12 +143,13 @@ lab_is_gone() {
 	! lab_is_running "$1"
 }
 
-# lab_wait SECONDS WHAT COMMAND ...: until the command succeeds.
+# lab_wait SECONDS WHAT COMMAND ...: until the command succeeds. LAB_PATIENCE times as long where
+# the machine is slow.
 lab_wait() {
 	local seconds=$1 what=$2 deadline
 
 	shift 2
-	deadline=$((SECONDS + seconds + 1))
+	deadline=$((SECONDS + seconds * ${LAB_PATIENCE:-1} + 1))
 	until "$@" >"$LAB_DIR/wait" 2>&1; do
 		[ $SECONDS -lt $deadline ] ||
 			lab_fail "waited $seconds s for $what: $(tail -n 3 "$LAB_DIR/wait")"

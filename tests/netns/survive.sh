@@ -8,8 +8,8 @@ lab_begin survive
 lab_up blue:l2 green:l2
 lab_steerd
 lab_apply "blue: 50, green: 50"
-lab_load_start steady --target "$TARGET4" --target "$TARGET6" --clients 500 --rate 150 \
-	--held 60 --every 100 --timeout 3000
+lab_load_start steady --target "$TARGET4" --target "$TARGET6" --clients 500 \
+	--rate $((LAB_RATE / 5)) --held 60 --every $((80000 / LAB_RATE)) --timeout 3000
 
 # Until the load has met what was just done: each held connection has asked again.
 go_on() {
