@@ -13,7 +13,7 @@
 #include "context.h"
 
 #define VLAN_TAGS     2
-#define IPV6_HEADERS  6	     /* extension headers looked through */
+#define IPV6_HEADERS  4	     /* looked through; each more multiplies the verifier's work */
 #define IPV4_FRAGMENT 0x3fff /* more fragments, or an offset */
 #define IPV6_FRAGMENT 0xfff9 /* likewise */
 

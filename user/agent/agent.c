@@ -213,7 +213,10 @@ static void restore_routes(struct agent *agent, bool kept)
 
 static int open_datapath(struct agent *agent, bool *ret_kept)
 {
-	const struct node_limits *limits = &agent->config->limits;
+	/* A host that only decapsulates needs no tables to speak of. */
+	static const struct node_limits least = {.services = 1, .backends = 1, .flows = 1024};
+	const struct node_limits *limits = agent->config->interfaces_n ? &agent->config->limits
+								       : &least;
 	const struct datapath_options options = {.pin_dir = agent->config->pin_dir,
 						 .services = limits->services,
 						 .backends = limits->backends,

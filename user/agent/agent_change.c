@@ -244,6 +244,12 @@ static int check(struct agent *agent, struct routes *routes, struct problems *pr
 	size_t shares = 0;
 	int err;
 
+	if (!agent->config->interfaces_n) {
+		problems_add(problems, "", 0,
+			     "this node steers nothing, it only decapsulates: name `interfaces` in "
+			     "its node file");
+		return -EINVAL;
+	}
 	node_config_routes_limits(agent->config, &limits);
 	err = routes_check(routes, &limits, problems);
 	for (size_t i = 0; i < routes->services_n; i++)
