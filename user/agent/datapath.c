@@ -13,6 +13,7 @@
 #include <linux/magic.h>
 
 #include "agent/hash_key.h"
+#include "agent/pin.h"
 #include "common/log.h"
 #include "common/util.h"
 #include "steer.skel.h"
@@ -323,20 +324,6 @@ void datapath_detach_others(struct datapath *d, char *const *interfaces, size_t 
 		xdp_link_prune(d->pin_dir, interfaces, n);
 }
 
-/* Pins under a second name and renames, so that the name always leads to something. */
-static int pin_over(const char *pin_dir, const char *name, int fd)
-{
-	CLEANUP_FREE char *path = util_format("%s/%s", pin_dir, name);
-	CLEANUP_FREE char *fresh = util_format("%s/%s_new", pin_dir, name);
-	int err;
-
-	unlink(fresh);
-	err = bpf_obj_pin(fd, fresh);
-	if (!err && rename(fresh, path) < 0)
-		err = -errno;
-	return err ? log_errno(err, "cannot pin %s", path) : 0;
-}
-
 int datapath_pin(struct datapath *d)
 {
 	struct map_plan plan[MAPS];
@@ -346,12 +333,12 @@ int datapath_pin(struct datapath *d)
 		return 0;
 	plan_maps(d, plan);
 	for (int i = 0; i < MAPS; i++) {
-		err = pin_over(d->pin_dir, plan[i].name, bpf_map__fd(plan[i].map));
+		err = pin_replace(d->pin_dir, plan[i].name, bpf_map__fd(plan[i].map));
 		if (err)
 			return err;
 	}
-	err = pin_over(d->pin_dir, "limits", bpf_map__fd(d->skeleton->maps.rodata));
-	return err ? err : pin_over(d->pin_dir, "prog", datapath_program_fd(d));
+	err = pin_replace(d->pin_dir, "limits", bpf_map__fd(d->skeleton->maps.rodata));
+	return err ? err : pin_replace(d->pin_dir, "prog", datapath_program_fd(d));
 }
 
 uint32_t datapath_verified_instructions(const struct datapath *d)
