@@ -146,10 +146,11 @@ static struct receiver *find_receiver(const uint8_t *out, bool grown)
 
 static void ask_kernel(const struct packet *packet, struct answer *ret)
 {
-	static uint8_t out[OUT_MAX];
+	static uint8_t buffer[2 + OUT_MAX] __attribute__((aligned(8)));
+	uint8_t *out = buffer + 2; /* so that the IP header is aligned */
 	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = packet->data,
 		    .data_size_in = (uint32_t)packet->size, .data_out = out,
-		    .data_size_out = sizeof(out), .repeat = 1);
+		    .data_size_out = OUT_MAX, .repeat = 1);
 	struct receiver *receiver;
 
 	*ret = (struct answer){0};

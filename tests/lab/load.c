@@ -372,5 +372,9 @@ int main(int argc, char **argv)
 	}
 	run(&load);
 	record_print(stdout);
+	record_close();
+	for (uint32_t i = 0; i < load.options.held; i++)
+		exchange_close(&load.held[i]);
+	free(load.held);
 	return 0;
 }

@@ -95,5 +95,6 @@ void record_add(const struct load_options *options, const struct exchange *excha
 		enum load_result result);
 void record_flush(void);
 void record_print(FILE *file);
+void record_close(void);
 
 #endif

@@ -201,3 +201,14 @@ void record_print(FILE *file)
 		percentile_ms(0.5), percentile_ms(0.9), percentile_ms(0.99), percentile_ms(1));
 	fprintf(file, "\"longest_gap_ms\": %.1f}\n", (double)record.longest_gap_us / 1000);
 }
+
+void record_close(void)
+{
+	for (unsigned int i = 0; i < 2; i++) {
+		free(record.client_stack[i]);
+		free(record.client_mixed[i]);
+	}
+	free(record.latency_us);
+	if (record.log)
+		fclose(record.log);
+}
