@@ -228,11 +228,11 @@ is_weight() {
 }
 
 show_grpc() {
-	local since i first
+	local since first
 
 	title "Weights change over gRPC while it flows"
 	since=$(now)
-	for i in 1 2 3 4 5; do
+	for _ in 1 2 3 4 5; do
 		steerctl call SetSplit '{"service": "shop", "split": [{"stack": "blue", "weight": 1}]}' \
 			>/dev/null || broken=1
 		steerctl call SetSplit '{"service": "shop", "split": [{"stack": "blue", "weight": 4},
@@ -269,7 +269,7 @@ run_through() {
 # ---- The prompt ----
 
 write_prompt() {
-	cat >"$LAB_DIR/prompt.bash" <<-END
+	cat >"$LAB_DIR/prompt.bash" <<-PROMPT
 		PS1='steer> '
 		PATH=$LAB_BUILD:\$PATH
 		export STEERD_ADDRESS=$STEERD_ADDRESS
@@ -306,7 +306,7 @@ write_prompt() {
 			(setsid nsenter --net=/run/netns/$LAB-edge $LAB_BUILD/steerd \
 				--config $LAB_DIR/edge.yaml >>$LAB_DIR/steerd.log 2>&1 </dev/null &)
 		}
-	END
+	PROMPT
 }
 
 prompt() {
