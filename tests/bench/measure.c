@@ -6,10 +6,11 @@
 #include "common/log.h"
 #include "common/util.h"
 
-#define TRIES_PER_ROUND 4    /* rounds are repeated where others were at work */
+#define TRIES_PER_ROUND 3    /* rounds are repeated where others were at work */
 #define DISTURBED	1.05 /* times the quickest calibration */
 #define WARM_PACKETS	4000U
 #define LIVE_FRAMES	(1U << 22) /* of one measurement */
+#define LIVE_ROUNDS	3
 
 /* Brings caches and flow table into the state that the row is about. */
 static int prepare(struct bench *b, const struct row *row, const struct packet *packet)
@@ -87,7 +88,10 @@ int bench_measure(struct bench *b)
 {
 	for (unsigned int round = 0; round < b->rounds * TRIES_PER_ROUND; round++) {
 		bool enough = true;
-		int err = sample_list(b, b->floors, b->floors_n, &enough);
+		int err;
+
+		log_info("round %u of %u, and more where others are at work", round + 1, b->rounds);
+		err = sample_list(b, b->floors, b->floors_n, &enough);
 
 		if (!err)
 			err = sample_list(b, b->rows, b->rows_n, &enough);
@@ -110,26 +114,31 @@ static void add_live(struct bench *b, const struct lab_path *path, enum flows_ki
 			.is_floor = is_floor};
 }
 
+static void add_live_paths(struct bench *b, uint32_t action)
+{
+	static const enum flows_kind kinds[] = {FLOWS_HOT, FLOWS_MILLION, FLOWS_NEW};
+	struct lab_path paths[LAB_PATHS_MAX];
+	size_t n = lab_paths(paths);
+
+	for (size_t i = 0; i < n; i++)
+		for (size_t k = 0; k < ARRAY_SIZE(kinds); k++)
+			if (paths[i].action == action)
+				add_live(b, &paths[i], kinds[k], -1);
+}
+
 /* A floor, then what is compared with it. */
 static void add_live_rows(struct bench *b)
 {
 	struct lab_path paths[LAB_PATHS_MAX], floor;
-	size_t n = lab_paths(paths);
 
+	lab_paths(paths);
 	floor = paths[0];
 	floor.name = "floor: MACs, back by TX";
 	add_live(b, &floor, FLOWS_HOT, live_floor_fd(b->live, XDP_TX));
-	for (size_t i = 0; i < n; i++)
-		for (int kind = FLOWS_HOT; kind <= FLOWS_NEW; kind++)
-			if (paths[i].action == XDP_TX)
-				add_live(b, &paths[i], (enum flows_kind)kind, -1);
+	add_live_paths(b, XDP_TX);
 	floor.name = "floor: MACs, redirect";
-	floor.action = XDP_REDIRECT;
 	add_live(b, &floor, FLOWS_HOT, live_floor_fd(b->live, XDP_REDIRECT));
-	for (size_t i = 0; i < n; i++)
-		for (int kind = FLOWS_HOT; kind <= FLOWS_NEW; kind++)
-			if (paths[i].action == XDP_REDIRECT)
-				add_live(b, &paths[i], (enum flows_kind)kind, -1);
+	add_live_paths(b, XDP_REDIRECT);
 }
 
 static int measure_live_row(struct bench *b, struct live_row *row)
@@ -164,9 +173,11 @@ int bench_measure_live(struct bench *b)
 		return err;
 	lab_set_ways(&b->fixture, live_near(b->live), live_away(b->live));
 	add_live_rows(b);
-	for (unsigned int round = 0; round < b->rounds && !err; round++)
+	for (unsigned int round = 0; round < LIVE_ROUNDS && !err; round++) {
+		log_info("live frames, round %u of %u", round + 1, LIVE_ROUNDS);
 		for (size_t i = 0; i < b->live_rows_n && !err; i++)
 			err = measure_live_row(b, &b->live_rows[i]);
+	}
 	for (size_t i = 0; i < b->live_rows_n && !err; i++) {
 		struct live_row *row = &b->live_rows[i];
 

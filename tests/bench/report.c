@@ -32,8 +32,9 @@ static void print_machine(const struct bench *b)
 
 static void print_live(const struct bench *b)
 {
-	printf("\nlive frames across veth pairs, generator and all on CPU %u, most of %u rounds\n",
-	       b->fixture.cpu, b->rounds);
+	printf("\nlive frames across veth pairs, generator and all on CPU %u, most of several "
+	       "rounds\n",
+	       b->fixture.cpu);
 	printf("%-30s  %-24s %7s %12s %7s\n", "path", "flows", "Mpps", "ns > floor", "lost");
 	for (size_t i = 0; i < b->live_rows_n; i++) {
 		const struct live_row *row = &b->live_rows[i];
