@@ -21,7 +21,12 @@ const volatile struct {
 	__u32 shares;
 	__u32 flow_buckets; /* a power of two */
 	__u32 flow_ration;  /* flows that one CPU may remember in a tick; beyond, a flood is on */
+	__u32 series;
+	__u32 samples;
 } limits;
+
+/* Flows are sampled and measured; without, the verifier removes all of that. */
+const volatile bool has_telemetry;
 
 /* Frames may come in several buffers (Linux 5.18), of which the first is looked at. */
 const volatile bool has_frags;
@@ -77,5 +82,37 @@ STEER_ARRAY(share_counters, struct share, 1);
 
 /* Key: CPU. Writer: packets on that CPU. 256 bytes a CPU. */
 STEER_ARRAY(reasons, struct reasons, 1);
+
+/* Key: by fingerprint. Writer and reader: packets of sampled flows on any CPU. 4 MiB. */
+STEER_ARRAY(samples, struct flow_sample, 1);
+
+/* Key: CPU * limits.series + series. Writer: sampled flows on that CPU. 2.7 MiB a CPU. */
+STEER_ARRAY(series, struct series, 1);
+
+/* Key: series. Writer: agent, when it gives a series to others. 4 KiB. */
+STEER_ARRAY(series_generation, __u32, 1);
+
+/* Key: share and backend slot. Writer: agent. Reader: new flows that are sampled. 90 KiB. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1);
+	__type(key, struct series_key);
+	__type(value, struct series_ref);
+} series_of SEC(".maps");
+
+/* Key: CPU * limits.backends + slot. Writer: SYNs, ends of flows on that CPU. 2 MiB a CPU. */
+STEER_ARRAY(flow_counts, struct flow_counts, 1);
+
+/* Key: backend slot. Writer: packets on any CPU; the agent clears a slot it fills. 512 KiB. */
+STEER_ARRAY(backend_watch, struct backend_watch, 1);
+
+/* Events about flows for the agent. Writer: packets, rationed. 256 KiB. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 256 * 1024);
+} flow_events SEC(".maps");
+
+/* Key: CPU. Writer: packets on that CPU: the ration of events. 64 bytes a CPU. */
+STEER_ARRAY(event_rations, struct event_ration, 1);
 
 #endif

@@ -220,7 +220,9 @@ static int open_datapath(struct agent *agent, bool *ret_kept)
 	const struct datapath_options options = {.pin_dir = agent->config->pin_dir,
 						 .services = limits->services,
 						 .backends = limits->backends,
-						 .flows = limits->flows};
+						 .flows = limits->flows,
+						 .series = limits->series,
+						 .samples = limits->samples};
 	uint8_t seed[STATE_SEED_SIZE];
 	char text[2 * STATE_SEED_SIZE + 1];
 	int err = datapath_check_kernel();

@@ -353,19 +353,62 @@ static void write_ring(const struct datapath_view *view, unsigned int bank,
 		memset(live, RING_NONE & 0xff, sizeof(*live));
 }
 
-static void write_split(const struct datapath_view *view, unsigned int bank,
-			const struct compiled *compiled, size_t index)
+/* For a bank that nobody reads: where all is up, the overlay is the table itself. */
+static void fill_ring(const struct datapath_view *view, unsigned int bank,
+		      const struct compiled *compiled, size_t index)
 {
-	const struct bank_split *split = compiled->splits[index];
-	unsigned int eligible = 0;
+	const struct compiled_stack *stack = &compiled->stacks[index];
+	bool all = stack->ring;
 
+	for (size_t i = 0; i < stack->slots_n && all; i++)
+		all = slot_takes_new(view, stack->slots[i]);
+	if (all)
+		memcpy(&view->rings[bank * STEER_STACKS + index], &stack->ring->base,
+		       sizeof(stack->ring->base));
+	else
+		write_ring(view, bank, compiled, index);
+}
+
+/* Which of the split's stacks take new flows. True: all that have a weight. */
+static bool split_eligible(const struct datapath_view *view, const struct compiled *compiled,
+			   const struct bank_split *split, unsigned int *ret)
+{
+	bool all = true;
+
+	*ret = 0;
 	for (size_t i = 0; i < split->n; i++) {
 		const struct compiled_stack *stack = find_compiled_stack(compiled, split->names[i]);
 
 		if (split->weights[i] && stack && stack_is_up(view, stack))
-			eligible |= 1U << i;
+			*ret |= 1U << i;
+		else if (split->weights[i])
+			all = false;
 	}
+	return all;
+}
+
+static void write_split(const struct datapath_view *view, unsigned int bank,
+			const struct compiled *compiled, size_t index)
+{
+	const struct bank_split *split = compiled->splits[index];
+	unsigned int eligible;
+
+	split_eligible(view, compiled, split, &eligible);
 	split_overlay(&split->base, eligible, &view->splits[bank * view->split_slots + index]);
+}
+
+/* As fill_ring(). */
+static void fill_split(const struct datapath_view *view, unsigned int bank,
+		       const struct compiled *compiled, size_t index)
+{
+	const struct bank_split *split = compiled->splits[index];
+	unsigned int eligible;
+
+	if (split_eligible(view, compiled, split, &eligible))
+		memcpy(&view->splits[bank * view->split_slots + index], &split->base,
+		       sizeof(split->base));
+	else
+		write_split(view, bank, compiled, index);
 }
 
 static void write_services(const struct datapath_view *view, unsigned int bank,
@@ -421,12 +464,12 @@ void bank_write(const struct datapath_view *view, unsigned int bank,
 	for (size_t i = 0; i < compiled->routes->stacks_n; i++)
 		if (!before || i >= before->routes->stacks_n ||
 		    before->stacks[i].ring != compiled->stacks[i].ring) {
-			write_ring(view, bank, compiled, i);
+			fill_ring(view, bank, compiled, i);
 			all = true; /* a stack that went up or down changes splits, too */
 		}
 	for (size_t i = 0; i < compiled->splits_n; i++)
 		if (all || i >= before->splits_n || before->splits[i] != compiled->splits[i])
-			write_split(view, bank, compiled, i);
+			fill_split(view, bank, compiled, i);
 }
 
 void bank_activate(const struct datapath_view *view, unsigned int bank)

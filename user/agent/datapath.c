@@ -7,8 +7,10 @@
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
+#include <time.h>
 
 #include <linux/magic.h>
 
@@ -47,6 +49,9 @@ static void size_view(const struct datapath_options *options, struct datapath_vi
 	view->share_slots = options->services * 4;
 	view->flow_buckets = power_of_two_at_least((options->flows + STEER_BUCKET_ENTRIES - 1) /
 						   STEER_BUCKET_ENTRIES);
+	view->has_telemetry = options->series;
+	view->series_slots = options->series ? options->series : 1;
+	view->sample_slots = options->series && options->samples ? options->samples : 1;
 }
 
 /* A map as the skeleton has it, how many entries it gets, and where the view wants its memory. */
@@ -57,7 +62,13 @@ struct map_plan {
 	void **memory;
 };
 
-#define MAPS 12
+#define MAPS 20
+
+/* Pairs whose series is shared with others need an entry too, in either bank. */
+static uint32_t series_of_entries(const struct datapath_view *view)
+{
+	return view->has_telemetry ? view->backend_slots + view->series_slots : 1;
+}
 
 static void plan_maps(struct datapath *d, struct map_plan plan[MAPS])
 {
@@ -80,6 +91,17 @@ static void plan_maps(struct datapath *d, struct map_plan plan[MAPS])
 		 (void **)&v->share_counters},
 		{"pending", s->maps.pending, v->cpus, NULL},
 		{"reasons", s->maps.reasons, v->cpus, (void **)&v->reasons},
+		{"samples", s->maps.samples, v->sample_slots, (void **)&v->samples},
+		{"series", s->maps.series, v->cpus * v->series_slots, (void **)&v->series},
+		{"series_generation", s->maps.series_generation, v->series_slots,
+		 (void **)&v->series_generation},
+		{"series_of", s->maps.series_of, series_of_entries(v), NULL},
+		{"flow_counts", s->maps.flow_counts, v->cpus * v->backend_slots,
+		 (void **)&v->flow_counts},
+		{"backend_watch", s->maps.backend_watch, v->backend_slots, (void **)&v->watch},
+		{"flow_events", s->maps.flow_events, bpf_map__max_entries(s->maps.flow_events),
+		 NULL},
+		{"event_rations", s->maps.event_rations, v->cpus, NULL},
 	};
 
 	memcpy(plan, maps, sizeof(maps));
@@ -201,6 +223,9 @@ static void set_constants(struct datapath *d, const struct datapath_options *opt
 	d->skeleton->rodata->limits.backends = v->backend_slots;
 	d->skeleton->rodata->limits.shares = v->share_slots;
 	d->skeleton->rodata->limits.flow_buckets = v->flow_buckets;
+	d->skeleton->rodata->limits.series = v->series_slots;
+	d->skeleton->rodata->limits.samples = v->sample_slots;
+	d->skeleton->rodata->has_telemetry = v->has_telemetry;
 	d->skeleton->rodata->has_frags = xdp_link_has_frags();
 	d->skeleton->rodata->limits.flow_ration =
 		options->flow_ration ? options->flow_ration
@@ -233,6 +258,8 @@ static int load(struct datapath *d, const struct datapath_options *options, bool
 			return err;
 	d->view.control = &d->skeleton->bss->control;
 	d->view.vips = d->skeleton->bss->vips;
+	d->view.series_of_fd = bpf_map__fd(d->skeleton->maps.series_of);
+	d->view.flow_events_fd = bpf_map__fd(d->skeleton->maps.flow_events);
 	*ret_kept = kept;
 	return 0;
 }
@@ -241,11 +268,16 @@ static int init_control(struct datapath *d)
 {
 	struct control *control = d->view.control;
 	int err = hash_key_random(&control->node_key);
+	struct timespec now;
 
 	if (err)
 		return log_errno(err, "cannot make a random hash key");
 	for (int bank = 0; bank < STEER_BANKS; bank++)
 		hash_key_from_text(NULL, &control->fleet_key[bank]);
+	if (getrandom(&control->epoch, sizeof(control->epoch), 0) != sizeof(control->epoch))
+		return log_errno(-EIO, "cannot make a random epoch");
+	clock_gettime(CLOCK_REALTIME, &now);
+	control->epoch_ns = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 	control->schema = STEER_SCHEMA;
 	return 0;
 }
@@ -359,6 +391,7 @@ int datapath_check_kernel(void)
 	} needed[] = {
 		{BPF_FUNC_xdp_adjust_head, "bpf_xdp_adjust_head in XDP programs (Linux 4.10)"},
 		{BPF_FUNC_jiffies64, "bpf_jiffies64 (Linux 5.6)"},
+		{BPF_FUNC_ringbuf_reserve, "BPF ring buffers (Linux 5.8)"},
 		{BPF_FUNC_redirect, "bpf_redirect in XDP programs (Linux 4.14)"},
 	};
 

@@ -18,6 +18,8 @@ struct datapath_options {
 	uint32_t services;   /* live at once; slots are twice that */
 	uint32_t backends;   /* likewise */
 	uint32_t flows;	     /* entries; rounded up to a power of two */
+	uint32_t series;     /* (service, stack, backend) measured apart; 0: nothing is measured */
+	uint32_t samples;    /* sampled flows at once */
 	uint32_t
 		flow_ration; /* new entries a CPU and tick; 0: an eighth of the table over all CPUs */
 };
@@ -39,12 +41,22 @@ struct datapath_view {
 	struct traffic *service_counters;
 	struct share *share_counters;
 	struct reasons *reasons;
+	struct series *series;	     /* [cpus * series_slots] */
+	uint32_t *series_generation; /* [series_slots] */
+	struct flow_counts *flow_counts;
+	struct flow_sample *samples;
+	struct backend_watch *watch;
+	int series_of_fd;   /* a hash: bpf_map_update_elem() with a series_key and a series_ref */
+	int flow_events_fd; /* a ring buffer of flow_event */
 	uint32_t cpus;
 	uint32_t service_slots; /* of one bank */
 	uint32_t split_slots;	/* of one bank */
 	uint32_t backend_slots;
 	uint32_t share_slots;
 	uint32_t flow_buckets;
+	uint32_t series_slots;
+	uint32_t sample_slots;
+	bool has_telemetry;
 };
 
 struct datapath;

@@ -421,13 +421,43 @@ static void read_flows(struct yaml_reader *reader, const struct tree_node *node,
 	yaml_read_number(reader, node, 1024, 67108864, &((struct node_limits *)into)->flows);
 }
 
+static void read_series(struct yaml_reader *reader, const struct tree_node *node, void *into)
+{
+	yaml_read_number(reader, node, 0, 16384, &((struct node_limits *)into)->series);
+}
+
+static void read_samples(struct yaml_reader *reader, const struct tree_node *node, void *into)
+{
+	yaml_read_number(reader, node, 64, 4194304, &((struct node_limits *)into)->samples);
+}
+
+/* A number, or "auto", or "off". */
+static void read_sample(struct yaml_reader *reader, const struct tree_node *node, void *into)
+{
+	struct node_config *config = into;
+
+	if (node->kind == TREE_SCALAR && !strcmp(node->text, "auto"))
+		config->sample = NODE_SAMPLE_AUTO;
+	else if (node->kind == TREE_SCALAR && !strcmp(node->text, "off"))
+		config->sample = NODE_SAMPLE_OFF;
+	else
+		yaml_read_number(reader, node, 1, NODE_SAMPLE_MAX, &config->sample);
+}
+
+static void read_telemetry(struct yaml_reader *reader, const struct tree_node *node, void *into)
+{
+	static const struct yaml_field fields[] = {
+		{"sample", read_sample},
+	};
+
+	yaml_read_fields(reader, node, fields, ARRAY_SIZE(fields), into);
+}
+
 static void read_limits(struct yaml_reader *reader, const struct tree_node *node, void *into)
 {
 	static const struct yaml_field fields[] = {
-		{"services", read_services},
-		{"stacks", read_stacks},
-		{"backends", read_backends},
-		{"flows", read_flows},
+		{"services", read_services}, {"stacks", read_stacks}, {"backends", read_backends},
+		{"flows", read_flows},	     {"series", read_series}, {"samples", read_samples},
 	};
 
 	yaml_read_fields(reader, node, fields, ARRAY_SIZE(fields),
@@ -446,6 +476,7 @@ static const struct yaml_field node_fields[] = {
 	{"state_dir", read_state_dir},
 	{"routes", read_routes},
 	{"limits", read_limits},
+	{"telemetry", read_telemetry},
 	{"geoip", NULL},
 };
 
@@ -466,7 +497,12 @@ static void set_defaults(struct node_config *config)
 		.http.text = util_strdup("127.0.0.1:9451"),
 		.pin_dir = util_strdup("/sys/fs/bpf/steerd"),
 		.state_dir = util_strdup("/var/lib/steerd"),
-		.limits = {.services = 4096, .stacks = 256, .backends = 16384, .flows = 1048576},
+		.limits = {.services = 4096,
+			   .stacks = 256,
+			   .backends = 16384,
+			   .flows = 1048576,
+			   .series = 1024,
+			   .samples = 65536},
 	};
 	address_parse_endpoint(config->http.text, &config->http.address, &config->http.port);
 }

@@ -36,7 +36,13 @@ struct node_limits {
 	uint32_t stacks;   /* default 256, 1 to 256 */
 	uint32_t backends; /* default 16384, 1 to 30000 */
 	uint32_t flows;	   /* default 1048576, 1024 to 67108864; over all CPUs */
+	uint32_t series;   /* default 1024, 0 to 16384; 0: nothing is measured */
+	uint32_t samples;  /* default 65536, 64 to 4194304; flows */
 };
+
+#define NODE_SAMPLE_AUTO 0     /* by the rate of new flows */
+#define NODE_SAMPLE_MAX	 65536 /* rounded up to a power of two */
+#define NODE_SAMPLE_OFF	 UINT32_MAX
 
 struct node_config {
 	char *node;
@@ -63,6 +69,7 @@ struct node_config {
 	char *state_dir; /* default /var/lib/steerd */
 	char *routes;	 /* NULL: none; relative: to the node file */
 	struct node_limits limits;
+	uint32_t sample; /* telemetry: one flow in so many, NODE_SAMPLE_AUTO or NODE_SAMPLE_OFF */
 };
 
 /*
