@@ -342,6 +342,22 @@ static void a_stream_of_answers_is_read_to_its_end(void **state)
 	assert_int_equal(rpc_stream_send(stream, "", 0), -EPIPE);
 }
 
+static void waiting_for_a_message_ends_when_time_is_up(void **state)
+{
+	CLEANUP_RPC_ERROR struct rpc_error error = {0};
+	CLEANUP_RPC_STREAM struct rpc_stream *stream = open_watch(true);
+	struct rpc_bytes bytes;
+
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		assert_true(rpc_stream_wait(stream, TIMEOUT_MS));
+		assert_int_equal(rpc_stream_receive(stream, &bytes, &error), 1);
+		rpc_bytes_clear(&bytes);
+	}
+	assert_false(rpc_stream_wait(stream, 50));
+	assert_false(rpc_stream_wait(stream, 0));
+}
+
 static void a_stream_closed_early_is_cancelled(void **state)
 {
 	CLEANUP_RPC_ERROR struct rpc_error error = {0};
@@ -436,6 +452,7 @@ int main(void)
 		cmocka_unit_test(a_method_that_is_not_there_is_unimplemented),
 		cmocka_unit_test(nobody_at_the_address_is_told_from_a_refusal),
 		cmocka_unit_test(a_stream_of_answers_is_read_to_its_end),
+		cmocka_unit_test(waiting_for_a_message_ends_when_time_is_up),
 		cmocka_unit_test(a_stream_closed_early_is_cancelled),
 		cmocka_unit_test(sending_does_not_wait_for_a_peer_that_waits_to_be_read),
 		cmocka_unit_test(host_and_port_need_certificates_that_can_be_read),

@@ -237,18 +237,25 @@ static void keep_received(struct rpc_stream *stream)
 	stream->incoming = NULL;
 }
 
-/* Waits for one operation, whichever ends first. */
-static void step(struct rpc_stream *stream)
+/* Waits for one operation, whichever ends first; false: none did in time. */
+static bool step_until(struct rpc_stream *stream, gpr_timespec deadline)
 {
-	grpc_event event = grpc_completion_queue_next(stream->queue,
-						      gpr_inf_future(GPR_CLOCK_REALTIME), NULL);
+	grpc_event event = grpc_completion_queue_next(stream->queue, deadline, NULL);
 	enum tag tag = (enum tag)(uintptr_t)event.tag;
 
+	if (event.type != GRPC_OP_COMPLETE)
+		return false;
 	stream->pending[tag] = false;
 	if (tag == TAG_SEND)
 		stream->send_worked = event.success;
 	if (tag == TAG_RECEIVE)
 		keep_received(stream);
+	return true;
+}
+
+static void step(struct rpc_stream *stream)
+{
+	step_until(stream, gpr_inf_future(GPR_CLOCK_REALTIME));
 }
 
 int rpc_stream_open(struct rpc_client *client, const char *method, uint32_t timeout_ms,
@@ -346,6 +353,21 @@ int rpc_stream_receive(struct rpc_stream *stream, struct rpc_bytes *ret_message,
 	if (stream->kept_taken == stream->kept_n)
 		stream->kept_taken = stream->kept_n = 0;
 	return 1;
+}
+
+bool rpc_stream_wait(struct rpc_stream *stream, uint32_t timeout_ms)
+{
+	gpr_timespec deadline = gpr_time_add(gpr_now(GPR_CLOCK_REALTIME),
+					     gpr_time_from_millis(timeout_ms, GPR_TIMESPAN));
+
+	while (stream->kept_taken == stream->kept_n) {
+		start_receive(stream);
+		if (stream->is_read_out && !stream->pending[TAG_STATUS])
+			return true;
+		if (!step_until(stream, deadline))
+			return false;
+	}
+	return true;
 }
 
 static bool is_pending(const struct rpc_stream *stream)

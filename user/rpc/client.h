@@ -67,6 +67,8 @@ int rpc_stream_send_end(struct rpc_stream *stream);
 /* 1: a message; 0: the stream ended well; -EREMOTEIO: it failed, *error is filled. */
 int rpc_stream_receive(struct rpc_stream *stream, struct rpc_bytes *ret_message,
 		       struct rpc_error *error);
+/* Up to timeout_ms; true: rpc_stream_receive() would not have to wait now. */
+bool rpc_stream_wait(struct rpc_stream *stream, uint32_t timeout_ms);
 void rpc_stream_close(struct rpc_stream *stream); /* cancels what is not over; accepts NULL */
 
 #define CLEANUP_RPC_ERROR  __attribute__((cleanup(rpc_error_clear)))
