@@ -533,7 +533,9 @@ struct flow_sample {
 	__u8 state;	/* SAMPLE_* */
 	__u8 flags;	/* SAMPLE_* flags */
 	__u8 exchanges; /* answered so far, up to 255 */
-	__u8 unused[3];
+	__u8 exchange;	/* EXCHANGE_* flags of the last one */
+	__u8 lags;	/* echoes in this window, up to 255 */
+	__u8 unused;
 };
 static_assert(sizeof(struct flow_sample) == 64, "one cache line");
 
@@ -571,9 +573,10 @@ enum flow_event_kind {
 /* Map `event_rations`: key CPU. */
 struct event_ration {
 	__u32 tick; /* jiffies >> FLOW_TICK_SHIFT that `sent` counts for */
-	__u8 sent[8];
-	__u8 unused[20];
+	__u32 unused;
+	__u8 sent[8];	     /* by kind */
 	__u32 suppressed[8]; /* by kind, since the last one sent */
+	__u8 unused2[16];
 };
 static_assert(sizeof(struct event_ration) == 64, "one cache line");
 

@@ -8,6 +8,7 @@
 
 #include "context.h"
 #include "health.h"
+#include "telemetry.h"
 
 static __always_inline __u64 affinity_word(const struct steer_ctx *ctx, __u16 generation,
 					   __u8 flags)
@@ -84,6 +85,7 @@ static __always_inline bool affinity_recall(struct steer_ctx *ctx)
 	if (!word)
 		return false;
 	ctx->known = true;
+	ctx->word = word;
 	ctx->slot = (__u16)word;
 	ctx->backend = steer_backend(ctx->slot);
 	if (!ctx->backend || ctx->backend->generation != (__u16)(word >> FLOW_GENERATION_SHIFT) ||
@@ -95,6 +97,8 @@ static __always_inline bool affinity_recall(struct steer_ctx *ctx)
 		return false;
 	}
 	now = (word & ~(0xffffULL << FLOW_SEEN_SHIFT)) | (__u64)ctx->tick << FLOW_SEEN_SHIFT;
+	if (!(ctx->tcp_flags & TCP_SYN))
+		now &= ~((__u64)FLOW_CONNECTING << FLOW_FLAGS_SHIFT);
 	if (ctx->tcp_flags & (TCP_FIN | TCP_RST))
 		now |= (__u64)FLOW_CLOSING << FLOW_FLAGS_SHIFT;
 	if (now != word)
@@ -131,8 +135,10 @@ static __always_inline void affinity_remember(struct steer_ctx *ctx)
 		if (ctx->entry->word)
 			r->flow_evictions++;
 	}
+	ctx->remembered = true;
 	affinity_write(ctx, ctx->entry,
-		       affinity_word(ctx, ctx->backend->generation, closing ? FLOW_CLOSING : 0));
+		       affinity_word(ctx, ctx->backend->generation,
+				     telemetry_flags(ctx) | (closing ? FLOW_CLOSING : 0)));
 }
 
 #endif

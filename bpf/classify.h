@@ -151,7 +151,8 @@ static __always_inline int classify_ports(struct steer_ctx *ctx, struct ip_paylo
 	if ((void *)(ports + 1) > ctx->end)
 		return REASON_MALFORMED;
 	needed = t->protocol == IPPROTO_TCP ? TCP_HEADER : UDP_HEADER;
-	if (!reverse && (payload->start - ctx->data) - ctx->l3 + needed > ctx->length)
+	ctx->l4 = payload->start - ctx->data;
+	if (!reverse && ctx->l4 - ctx->l3 + needed > ctx->length)
 		return REASON_MALFORMED;
 	t->sport_be = reverse ? ports->destination : ports->source;
 	t->dport_be = reverse ? ports->source : ports->destination;

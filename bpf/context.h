@@ -14,6 +14,8 @@
 #define TCP_FIN 0x01
 #define TCP_SYN 0x02
 #define TCP_RST 0x04
+#define TCP_PSH 0x08
+#define TCP_ACK 0x10
 
 struct steer_ctx {
 	struct xdp_md *xdp;
@@ -21,6 +23,7 @@ struct steer_ctx {
 
 	/* classify */
 	__u32 l3;	 /* offset of the IP header from data, bytes: 14, 18 or 22 */
+	__u32 l4;	 /* offset of the TCP or UDP header, if the packet is one of the flow */
 	__u32 length;	 /* from the IP header on, bytes, as the IP header says */
 	__u8 tos;	 /* IPv4 TOS or IPv6 traffic class */
 	__u8 tcp_flags;	 /* 0 for UDP and ICMP */
@@ -38,7 +41,9 @@ struct steer_ctx {
 	__u32 cpu;
 	__u16 tick;
 	__u64 fingerprint;
+	__u64 word;		  /* of a known flow: its entry's, as it was */
 	bool known;		  /* the table has the flow in `entry` */
+	bool remembered;	  /* not known before, but now the table has it */
 	bool moved;		  /* known, but its backend is down */
 	struct flow_entry *entry; /* the flow's, or the one to replace */
 

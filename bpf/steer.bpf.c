@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* The packet's way: classify, recall or balance, forward, count. One header per stage. */
+/* The packet's way: classify, recall or balance, measure, forward, count. One header per stage. */
 #include "abi.h"
 #include "maps.h"
 #include "context.h"
@@ -7,6 +7,7 @@
 #include "health.h"
 #include "balance.h"
 #include "affinity.h"
+#include "telemetry.h"
 #include "forward.h"
 #include "count.h"
 
@@ -22,6 +23,9 @@ static __always_inline int steer_packet(struct steer_ctx *ctx)
 			return reason;
 		affinity_remember(ctx);
 		count_new_flow(ctx);
+		telemetry_new_flow(ctx);
+	} else {
+		telemetry(ctx);
 	}
 	count_steered(ctx);
 	return forward(ctx);

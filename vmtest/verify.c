@@ -5,6 +5,7 @@
  * prints the end of the verifier's log on standard error, and the exit status is 1.
  */
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,10 +43,12 @@ static const struct btf_var_secinfo *rodata_find(const struct btf *btf, const ch
 	return NULL;
 }
 
-/* Every size in the object's `limits`, if it has them, becomes LIMIT. */
-static void limits_set(struct bpf_object *object)
+/* Every size in the object's `limits`, if it has them, becomes LIMIT; telemetry is on. */
+static void rodata_set(struct bpf_object *object)
 {
-	const struct btf_var_secinfo *var = rodata_find(bpf_object__btf(object), "limits");
+	const struct btf *btf = bpf_object__btf(object);
+	const struct btf_var_secinfo *var = rodata_find(btf, "limits");
+	const struct btf_var_secinfo *telemetry = rodata_find(btf, "has_telemetry");
 	struct bpf_map *map = bpf_object__find_map_by_name(object, ".rodata");
 	const void *before;
 	size_t size;
@@ -59,6 +62,8 @@ static void limits_set(struct bpf_object *object)
 		memcpy(data, before, size);
 		for (__u32 at = 0; at + sizeof(__u32) <= var->size; at += sizeof(__u32))
 			*(__u32 *)(data + var->offset + at) = LIMIT;
+		if (telemetry)
+			data[telemetry->offset] = true;
 		bpf_map__set_initial_value(map, data, size);
 	}
 	free(data);
@@ -71,7 +76,7 @@ static struct bpf_object *object_open(const char *path, char *log, int level)
 
 	if (!object)
 		return NULL;
-	limits_set(object);
+	rodata_set(object);
 	bpf_object__for_each_program(program, object)
 	{
 		bpf_program__set_log_level(program, level);

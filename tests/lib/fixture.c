@@ -14,6 +14,7 @@
 #define DEFAULT_FLOWS	 4096
 #define DEFAULT_SERVICES 64
 #define DEFAULT_BACKENDS 512
+#define DEFAULT_SERIES	 64
 #define UP		 (BACKEND_NEW | BACKEND_KEEP | BACKEND_ROUTE)
 
 static void __attribute__((noreturn, format(printf, 1, 2))) die(const char *format, ...)
@@ -53,6 +54,8 @@ void fixture_open(struct fixture *f, const struct fixture_sizes *sizes)
 		.backends = sizes->backends ? sizes->backends : DEFAULT_BACKENDS,
 		.flows = sizes->flows ? sizes->flows : DEFAULT_FLOWS,
 		.flow_ration = sizes->flow_ration ? sizes->flow_ration : UINT32_MAX,
+		.series = DEFAULT_SERIES,
+		.samples = DEFAULT_FLOWS,
 	};
 	bool kept;
 	int err;
