@@ -4,7 +4,7 @@
 # make deps       install the Debian packages that building and testing need
 # make test       run every test (root); `make SAN=1 test` with sanitizers
 # make demo       the lab, to play with; `make demo AUTO=1` runs through and judges itself
-# make bench      what a packet costs, beside the floor
+# make bench      what a packet costs, beside the floor; what the control plane costs
 # make vmtest     the same program on old kernels, in QEMU
 # make lint       formatting, clang-tidy, cppcheck and the like; `make format` formats
 # make install    honours PREFIX and DESTDIR; `make uninstall`
@@ -176,8 +176,8 @@ demo: check-deps
 
 # ---- bench ----
 
-BENCH_O := $(patsubst %.c,$(BUILD)/%.o,$(filter-out %.bpf.c,$(wildcard tests/bench/*.c)) \
-	tests/lib/fixture.c tests/lib/packet.c)
+BENCH_O := $(patsubst %.c,$(BUILD)/%.o,$(filter-out %.bpf.c %/push.c, \
+	$(wildcard tests/bench/*.c)) tests/lib/fixture.c tests/lib/packet.c)
 
 $(BUILD)/tests/bench/%.bpf.o: tests/bench/%.bpf.c
 	@mkdir -p $(@D)
@@ -193,8 +193,14 @@ $(BUILD)/tests/bench/bench: $(BENCH_O) $(ARCHIVES)
 	$(CC) $(SANFLAGS) $(BENCH_O) -Wl,--start-group $(ARCHIVES) -Wl,--end-group \
 		$(LIBS) -o $@
 
-bench: $(BUILD)/tests/bench/bench
+$(BUILD)/tests/bench/push: $(BUILD)/tests/bench/push.o $(BUILD)/tests/lib/packet.o $(ARCHIVES)
+	$(CC) $(SANFLAGS) $(filter %.o,$^) -Wl,--start-group $(ARCHIVES) -Wl,--end-group \
+		$(LIBS) -o $@
+
+bench: $(BUILD)/tests/bench/bench $(BUILD)/tests/bench/push $(BUILD)/steerd $(BUILD)/steerctl $(LAB)
 	$<
+	@echo
+	BUILD=$(BUILD) tests/bench/control.sh || [ $$? -eq 77 ]
 
 # ---- old kernels ----
 
