@@ -32,10 +32,15 @@ sed -i "s|^  unix:.*|&\\n  tcp: {address: \"127.0.0.1:9450\", cert: $LAB_DIR/ser
 	"$LAB_DIR/edge.yaml"
 lab_steerd
 lab_apply "blue: 95, green: 5"
-for address in "unix:$LAB_DIR/edge.sock" 127.0.0.1:9450; do
+client() { # ADDRESS [restarted]
 	lab_in edge timeout 60 /usr/bin/python3 "$LAB_ROOT/tests/netns/grpc_client.py" \
-		"$LAB_BUILD/gen/steerd.protoset" "$address" "$LAB_DIR" ||
-		lab_fail "the client on $address"
-done
+		"$LAB_BUILD/gen/steerd.protoset" "$1" "$LAB_DIR" "${@:2}" ||
+		lab_fail "the client on $*"
+}
+client "unix:$LAB_DIR/edge.sock"
+client 127.0.0.1:9450
+lab_kill steerd
+lab_steerd
+client "unix:$LAB_DIR/edge.sock" restarted
 lab_load --target "$TARGET4" --target "$TARGET6" --clients 200 --rate $((LAB_RATE / 2)) --count 400
 expect "failed requests after all that" "$(lab_failures "$LAB_DIR/load.json")" 0

@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """A controller in another language, on what reflection tells it alone.
 
-usage: grpc_client.py PROTOSET unix:SOCKET | HOST:PORT CERTIFICATES
+usage: grpc_client.py PROTOSET unix:SOCKET | HOST:PORT CERTIFICATES [restarted]
 
 PROTOSET is used for the reflection service's own messages only. CERTIFICATES is a folder with
 ca.pem, client.pem and client.key, and other.pem and other.key of another CA.
+restarted: looks only whether what an earlier run left has outlived the agent.
 """
 import sys
 import threading
@@ -155,6 +156,22 @@ def sync(agent):
     assert any("gren" in p for p in nack.problems), nack
     assert nack.live_version == ack.live_version == state.live_version + 1
     assert agent.weights() == {"blue": 70, "green": 30}
+    # The same routes by another name: no new version, and what a rollback would restore stands.
+    before = agent.call("GetStatus").previous_version
+    again = agent.message("SyncRequest", version_tag="r3", routes=agent.routes())
+    ack, = list(agent.stream("Sync", iter([again])))
+    assert ack.result == 1 and ack.live_version_tag == "r3", ack
+    assert ack.live_version == nack.live_version
+    assert agent.call("GetStatus").previous_version == before
+
+
+def restarted(agent):
+    """What sync() left, and events() before it, is there after a restart."""
+    state, = list(agent.stream("Sync", iter([agent.message("SyncRequest")])))
+    assert state.live_version_tag == "r3", state
+    assert agent.weights() == {"blue": 70, "green": 30}
+    agent.call("Rollback")
+    assert agent.weights() == {"blue": 1, "green": 1}
 
 
 def events(agent):
@@ -215,7 +232,10 @@ def main():
     channel = connect(address, folder)
     types = [reflect(channel, known, package) for package in REFLECTION]
     agent = Agent(channel, types[0])
-    for scenario in (apply, split_and_rollback, health, explain, sync, events):
+    if sys.argv[4:] == ["restarted"]:
+        restarted(agent)
+        return
+    for scenario in (apply, split_and_rollback, health, explain, events, sync):
         scenario(agent)
         print(f"{address}: {scenario.__name__}")
     standard_health(channel, known)

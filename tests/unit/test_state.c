@@ -13,12 +13,22 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <sys/mount.h>
+#include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include <cmocka.h>
 
 #define PATIENCE_MS 10000 /* until a condition counts as never */
+
+/* Random bytes come from the kernel by way of this, and not all of them if so wanted. */
+static size_t random_short_by;
+
+ssize_t getrandom(void *buffer, size_t size, unsigned int flags)
+{
+	return syscall(SYS_getrandom, buffer, size - random_short_by, flags);
+}
 
 struct fixture {
 	char top[64]; /* removed afterwards */
@@ -211,6 +221,32 @@ static void the_routes_before_are_kept_under_their_own_name(void **state)
 	expect_saved(f, 6, 5);
 	assert_int_equal(version_in(f, "routes.previous.yaml"), 5);
 	assert_false(exists(f, "routes.yaml.new"));
+}
+
+static void routes_saved_again_leave_the_ones_before(void **state)
+{
+	struct fixture *f = *state;
+	struct saved_routes saved, current, previous;
+
+	open_state(f);
+	save(f, 1);
+	save(f, 2);
+	wait_for_calls(f, 2);
+	for (int again = 1; again <= 3; again++) {
+		routes_of(2, 3, &saved);
+		saved.tag = util_format("tag %d", again);
+		assert_int_equal(state_resave_routes(f->state, &saved, on_saved, f), 0);
+		saved_routes_clear(&saved);
+		if (again != 2) /* the second is overtaken while it waits, or not */
+			wait_for_calls(f, 2 + again);
+	}
+	expect_saved(f, 2, 1);
+	assert_int_equal(state_load_routes(f->state, &current, &previous), 0);
+	assert_string_equal(current.tag, "tag 3");
+	saved_routes_clear(&current);
+	saved_routes_clear(&previous);
+	assert_int_equal(version_in(f, "routes.yaml"), 2);
+	assert_int_equal(version_in(f, "routes.previous.yaml"), 1);
 }
 
 /* Only the newest two of many count, whichever of the others the writer got to. */
@@ -468,6 +504,22 @@ static void the_seed_is_made_once_and_kept(void **state)
 	assert_memory_not_equal(first, second, sizeof(first));
 }
 
+static void a_seed_that_is_not_random_in_full_is_refused(void **state)
+{
+	const uint8_t untouched[STATE_SEED_SIZE] = {};
+	struct fixture *f = *state;
+	uint8_t seed[STATE_SEED_SIZE] = {};
+
+	open_state(f);
+	errno = 0;
+	random_short_by = 1;
+	assert_int_equal(state_node_seed(f->state, seed), -EIO);
+	random_short_by = 0;
+	assert_memory_equal(seed, untouched, sizeof(seed));
+	assert_false(exists(f, "node.seed"));
+	assert_int_equal(state_node_seed(f->state, seed), 0);
+}
+
 static void as_many_backends_as_a_node_may_have_are_saved(void **state)
 {
 	struct fixture *f = *state;
@@ -499,6 +551,7 @@ int main(void)
 		TEST(a_new_folder_is_private_and_holds_nothing),
 		TEST(a_save_is_told_from_the_loop_once_it_is_on_disk),
 		TEST(the_routes_before_are_kept_under_their_own_name),
+		TEST(routes_saved_again_leave_the_ones_before),
 		TEST(saves_that_overtake_each_other_end_with_the_newest_two),
 		TEST(flush_writes_and_tells_before_it_returns),
 		TEST(a_callback_may_save),
@@ -508,6 +561,7 @@ int main(void)
 		TEST(a_folder_that_cannot_be_made_is_made_later),
 		TEST(overrides_are_replaced_as_a_whole),
 		TEST(the_seed_is_made_once_and_kept),
+		TEST(a_seed_that_is_not_random_in_full_is_refused),
 		TEST(as_many_backends_as_a_node_may_have_are_saved),
 	};
 

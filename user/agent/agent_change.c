@@ -208,7 +208,8 @@ static void replace_text(char **text, const char *with)
 	*text = util_strdup(with ? with : "");
 }
 
-static void save_live(struct agent *agent, const struct agent_change *change)
+/* same_routes: what is saved differs in its tag alone. */
+static void save_live(struct agent *agent, const struct agent_change *change, bool same_routes)
 {
 	const struct compiled *live = agent_live(agent);
 	const struct saved_routes saved = {.routes = live->routes,
@@ -216,7 +217,8 @@ static void save_live(struct agent *agent, const struct agent_change *change)
 					   .applied_unix_ms = agent->applied_unix_ms,
 					   .by = agent->applied_by,
 					   .tag = agent->tag};
-	int err = state_save_routes(agent->state, &saved, change->saved, change->userdata);
+	int err = (same_routes ? state_resave_routes : state_save_routes)(
+		agent->state, &saved, change->saved, change->userdata);
 
 	if (err && change->saved)
 		change->saved(change->userdata, err);
@@ -235,7 +237,18 @@ static void note_change(struct agent *agent, const struct agent_change *change,
 		   (unsigned long long)version, (double)(agent->activated_us - begun_us) / 1000,
 		   change->by, plan->changes_n ? plan->changes[0] : "no change",
 		   plan->changes_n > 1 ? ", and more" : "");
-	save_live(agent, change);
+	save_live(agent, change, false);
+}
+
+/* The routes are what is live already; a controller may have another name for them. */
+static void note_same(struct agent *agent, const struct agent_change *change)
+{
+	if (change->tag && strcmp(change->tag, agent->tag ? agent->tag : "")) {
+		replace_text(&agent->tag, change->tag);
+		save_live(agent, change, true);
+	} else if (change->saved) {
+		change->saved(change->userdata, 0);
+	}
 }
 
 static int check(struct agent *agent, struct routes *routes, struct problems *problems)
@@ -299,10 +312,8 @@ int agent_apply(struct agent *agent, struct routes *taken, const struct agent_ch
 	routes_sort(routes);
 	plan_make(live, routes, &plan);
 	if (live && routes_equal(live->routes, routes)) {
-		if (!change->dry_run && change->tag)
-			replace_text(&agent->tag, change->tag);
-		if (!change->dry_run && change->saved)
-			change->saved(change->userdata, 0);
+		if (!change->dry_run)
+			note_same(agent, change);
 	} else if (!change->dry_run) {
 		unsigned int bank = agent_idle_bank(agent);
 

@@ -403,8 +403,8 @@ static void add_waiter(struct state *state, state_done done, void *userdata)
 	*end = waiter;
 }
 
-int state_save_routes(struct state *state, const struct saved_routes *saved, state_done done,
-		      void *userdata)
+static int save_routes(struct state *state, const struct saved_routes *saved, bool same,
+		       state_done done, void *userdata)
 {
 	char *text;
 	size_t size;
@@ -413,11 +413,24 @@ int state_save_routes(struct state *state, const struct saved_routes *saved, sta
 	if (err)
 		return err;
 	state->sequence++;
-	blob_replace(&state->wanted.previous, TAKE(state->wanted.current));
-	state->wanted.current = blob_new(state->sequence, text, size);
+	if (!same)
+		blob_replace(&state->wanted.previous, TAKE(state->wanted.current));
+	blob_replace(&state->wanted.current, blob_new(state->sequence, text, size));
 	add_waiter(state, done, userdata);
 	start_write(state);
 	return 0;
+}
+
+int state_save_routes(struct state *state, const struct saved_routes *saved, state_done done,
+		      void *userdata)
+{
+	return save_routes(state, saved, false, done, userdata);
+}
+
+int state_resave_routes(struct state *state, const struct saved_routes *saved, state_done done,
+			void *userdata)
+{
+	return save_routes(state, saved, true, done, userdata);
 }
 
 int state_save_overrides(struct state *state, const struct saved_override *overrides, size_t n,
@@ -467,8 +480,10 @@ const char *state_error(const struct state *state)
 int state_node_seed(struct state *state, uint8_t seed[STATE_SEED_SIZE])
 {
 	CLEANUP_FREE char *text = NULL;
-	struct state_text made = {.sequence = 1, .text = (char *)seed, .size = STATE_SEED_SIZE};
+	uint8_t fresh[STATE_SEED_SIZE];
+	struct state_text made = {.sequence = 1, .text = (char *)fresh, .size = sizeof(fresh)};
 	size_t size;
+	ssize_t n;
 	int err;
 
 	if (!read_file(state, STATE_SEED, &text, &size)) {
@@ -478,8 +493,10 @@ int state_node_seed(struct state *state, uint8_t seed[STATE_SEED_SIZE])
 		}
 		state_disk_set_aside(&state->disk, STATE_SEED, "its size is not that of a seed");
 	}
-	if (getrandom(seed, STATE_SEED_SIZE, 0) != STATE_SEED_SIZE)
-		return log_errno(-errno, "the kernel gives no random bytes");
+	n = getrandom(fresh, sizeof(fresh), 0);
+	if (n != sizeof(fresh))
+		return log_errno(n < 0 ? -errno : -EIO, "the kernel gives no random bytes");
+	memcpy(seed, fresh, sizeof(fresh));
 	err = state_disk_write(&state->disk, STATE_SEED, &made);
 	if (err)
 		log_warning("cannot keep the node's seed in %s: %s", state->dir, strerror(-err));

@@ -57,6 +57,10 @@ typedef void (*state_done)(void *userdata, int err);
 int state_save_routes(struct state *state, const struct saved_routes *saved, state_done done,
 		      void *userdata);
 
+/* The current routes once more, with another tag: the previous ones stay what they are. Likewise. */
+int state_resave_routes(struct state *state, const struct saved_routes *saved, state_done done,
+			void *userdata);
+
 /* All of them; replaces what was saved. Likewise. */
 int state_save_overrides(struct state *state, const struct saved_override *overrides, size_t n,
 			 state_done done, void *userdata);
