@@ -139,6 +139,9 @@ refused_start "an unreadable certificate" "no.pem" "$LAB_DIR/second.yaml"
 	lab_fail "a steerd that refused its certificate is left attached to blue1"
 echo "not a certificate" >"$LAB_DIR/no.pem"
 refused_start "a certificate that is none" "no.pem" "$LAB_DIR/second.yaml"
+# steerd reads it as root, but without the right to override permissions.
+chown nobody "$LAB_DIR/no.pem" && chmod 600 "$LAB_DIR/no.pem"
+refused_start "a certificate of another user's" "no.pem: Permission denied" "$LAB_DIR/second.yaml"
 
 lab_load --target "$TARGET4" --target "$TARGET6" --clients 200 --rate $((LAB_RATE / 2)) --count 400
 expect "failed requests after all that" "$(lab_failures "$LAB_DIR/load.json")" 0
