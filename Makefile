@@ -40,8 +40,8 @@ BPF_CFLAGS := -target bpf -mcpu=v3 -std=gnu17 -O2 -g -Wall -Wextra -Werror \
 	-Wno-unused-parameter -Ibpf -I/usr/include/$(shell gcc -print-multiarch)
 LIBS = $(shell pkg-config --libs $(PKGS)) -lgrpc -lgpr -lm -pthread
 
-.PHONY: all deps check-deps test unit-test bpf-test netns-test demo bench vmtest lint format \
-	install uninstall clean
+.PHONY: all deps check-deps test unit-test bpf-test netns-test demo bench accuracy vmtest lint \
+	format install uninstall clean
 all: $(BUILD)/steerd $(BUILD)/steerctl $(BUILD)/tests
 
 # ---- packages ----
@@ -161,6 +161,16 @@ $(BUILD)/tests/lab/flows: $(BUILD)/tests/lab/flows.o $(BUILD)/tests/lib/packet.o
 $(BUILD)/tests/lab/%.bpf.o: tests/lab/%.bpf.c
 	@mkdir -p $(@D)
 	$(CLANG) $(BPF_CFLAGS) -MMD -MP -c $< -o $@
+
+# Clients and backends that know the truth about latency (tests/accuracy/lib.sh).
+ACCURACY := $(addprefix $(BUILD)/tests/accuracy/,server client wire)
+$(BUILD)/tests: $(ACCURACY)
+$(BUILD)/tests/accuracy/%.o: CPPFLAGS += -Itests
+$(ACCURACY): $(BUILD)/tests/accuracy/%: $(addprefix $(BUILD)/tests/accuracy/,%.o channel.o timers.o)
+	$(CC) $(SANFLAGS) $^ -lssl -lcrypto -lm -o $@
+
+accuracy: $(ACCURACY) $(LAB) $(BUILD)/steerd $(BUILD)/steerctl
+	BUILD=$(BUILD) tests/accuracy/accuracy.sh
 
 test: check-deps
 	$(MAKE) all
