@@ -170,7 +170,7 @@ static __always_inline void sample_service(struct flow_sample *s, struct series 
 	by_echo = sample_clock_ns(s, echo, tick) - (__s64)(s->armed_ns - s->anchor_ns);
 	lag = (__s64)response - by_echo;
 	by_ack = (__s64)response - s->rtt_ns;
-	if (lag < -NS_PER_MS || by_echo < -2 * NS_PER_MS) {
+	if (by_echo < -2 * NS_PER_MS) {
 		SERIES_ADD(to, forged);
 		return;
 	}
