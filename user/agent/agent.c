@@ -256,6 +256,8 @@ static int make_parts(struct agent *agent)
 	err = backends_new(agent->loop, view, agent->config, agent->events, agent_mark_dirty, agent,
 			   &agent->backends);
 	if (!err)
+		err = telemetry_new(agent->loop, view, agent->config->sample, &agent->telemetry);
+	if (!err)
 		err = sd_event_add_defer(agent->loop, &agent->overlay, on_overlay, agent);
 	if (!err)
 		err = sd_event_source_set_enabled(agent->overlay, SD_EVENT_OFF);
@@ -340,6 +342,7 @@ void agent_free(struct agent *agent)
 	if (agent->state)
 		state_flush(agent->state);
 	backends_free(agent->backends);
+	telemetry_free(agent->telemetry);
 	decap_free(agent->decap);
 	for (unsigned int bank = 0; bank < STEER_BANKS; bank++)
 		compiled_free(agent->compiled[bank]);

@@ -15,6 +15,7 @@
 #include "agent/node_config.h"
 #include "agent/plan.h"
 #include "agent/state.h"
+#include "agent/telemetry.h"
 
 struct agent;
 
@@ -87,6 +88,7 @@ const struct datapath_view *agent_view(const struct agent *agent);
 const struct bank_slots *agent_slots(const struct agent *agent);
 const struct backends *agent_backends(const struct agent *agent);
 struct events *agent_events(const struct agent *agent);
+struct telemetry *agent_telemetry(const struct agent *agent);
 
 /* Sums over CPUs. name(i) is NULL past the last. */
 const char *agent_counter(const struct agent *agent, size_t i, uint64_t *ret_value);

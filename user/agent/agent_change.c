@@ -50,6 +50,7 @@ void agent_release_adopted(struct agent *agent)
 	slots_release(agent->slots.backends, OWNER_ADOPTED, on_backend_freed, agent);
 	slots_release(agent->slots.services, OWNER_ADOPTED, NULL, NULL);
 	slots_release(agent->slots.shares, OWNER_ADOPTED, NULL, NULL);
+	telemetry_release_adopted(agent->telemetry);
 }
 
 /* A service's or a share's next owner counts from zero. */
@@ -63,10 +64,12 @@ static void on_service_freed(uint32_t slot, void *userdata)
 
 static void on_share_freed(uint32_t slot, void *userdata)
 {
-	const struct datapath_view *view = ((struct agent *)userdata)->view;
+	const struct agent *agent = userdata;
+	const struct datapath_view *view = agent->view;
 
 	for (uint32_t cpu = 0; cpu < view->cpus; cpu++)
 		view->share_counters[cpu * view->share_slots + slot] = (struct share){};
+	telemetry_share_freed(agent->telemetry, slot);
 }
 
 /* The same address and stack under another forwarding mode: it is as healthy as that. */
@@ -91,6 +94,7 @@ static void on_fresh_backend(uint32_t slot, const struct route_stack *stack,
 	struct agent *agent = userdata;
 
 	backends_claim(agent->backends, slot, stack, address, find_twin(agent, stack, address));
+	telemetry_backend_filled(agent->telemetry, slot);
 }
 
 /* No packet that began under the bank we are about to write can still be reading it. */
@@ -115,6 +119,7 @@ int agent_install(struct agent *agent, unsigned int bank, struct routes *routes,
 			   agent->compiled[!bank], on_fresh_backend, agent, &compiled, problems);
 	if (!err) {
 		wait_for_packets(agent);
+		telemetry_set_routes(agent->telemetry, bank, compiled);
 		bank_write(agent->view, bank, compiled, before);
 	}
 	agent->compiled[bank] = err ? NULL : compiled;
@@ -159,6 +164,7 @@ void agent_switch(struct agent *agent, unsigned int bank)
 	const struct compiled *was = agent->compiled[!bank], *now = agent->compiled[bank];
 
 	bank_activate(agent->view, bank);
+	telemetry_activate(agent->telemetry, bank, now);
 	agent->activated_us = now_us();
 	agent->change++;
 	free(agent->dirty);

@@ -18,6 +18,7 @@ struct agent {
 	struct state *state;
 	struct events *events;
 	struct backends *backends;
+	struct telemetry *telemetry;
 	struct bank_slots slots;
 
 	struct compiled *compiled[STEER_BANKS]; /* what each bank holds; NULL: nothing known */

@@ -39,6 +39,11 @@ struct events *agent_events(const struct agent *agent)
 	return agent->events;
 }
 
+struct telemetry *agent_telemetry(const struct agent *agent)
+{
+	return agent->telemetry;
+}
+
 void agent_info(const struct agent *agent, struct agent_info *ret)
 {
 	const struct compiled *live = agent_live(agent);

@@ -212,10 +212,14 @@ static void on_check(void *userdata, bool ok, const char *detail)
 	publish(entry, health_state_check(&entry->health, ok, detail, util_now_ms()));
 }
 
-static void zero_counters(const struct datapath_view *view, uint32_t slot)
+/* What was counted and found out about the slot's last owner. */
+static void forget_last(const struct datapath_view *view, uint32_t slot, uint16_t generation)
 {
-	for (uint32_t cpu = 0; cpu < view->cpus; cpu++)
+	for (uint32_t cpu = 0; cpu < view->cpus; cpu++) {
 		view->backend_counters[cpu * view->backend_slots + slot] = (struct traffic){};
+		view->flow_counts[cpu * view->backend_slots + slot] = (struct flow_counts){};
+	}
+	view->watch[slot] = (struct backend_watch){.generation = generation};
 }
 
 void backends_claim(struct backends *b, uint32_t slot, const struct route_stack *stack,
@@ -223,11 +227,10 @@ void backends_claim(struct backends *b, uint32_t slot, const struct route_stack 
 {
 	struct backend_entry *entry = &b->entries[slot];
 	struct backend *backend = map_entry(entry);
-	uint16_t generation = backend->generation;
+	uint16_t generation = (uint16_t)(backend->generation + 1);
 
-	zero_counters(b->view, slot);
-	*backend = (struct backend){.generation = (uint16_t)(generation + 1),
-				    .forward = (uint8_t)stack->forward};
+	forget_last(b->view, slot, generation);
+	*backend = (struct backend){.generation = generation, .forward = (uint8_t)stack->forward};
 	memcpy(backend->address, address->bytes, sizeof(backend->address));
 	snprintf(backend->stack, sizeof(backend->stack), "%s", stack->name);
 	health_state_init(&entry->health, stack->health.type != HEALTH_NONE, stack->health.fall,

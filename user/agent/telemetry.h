@@ -65,18 +65,39 @@ void telemetry_free(struct telemetry *telemetry); /* accepts NULL */
 /*
  * The routes that bank is about to hold, before packets read it: gives each (service, stack,
  * backend) its series and lets new flows find it. Where they run short, the backends of a stack
- * share one. Series that no bank holds any more become others', under a new generation.
+ * share one, by what the routes alone say. Series that no bank holds any more become others',
+ * under a new generation. What an earlier agent left in the maps goes on under its series.
  */
 void telemetry_set_routes(struct telemetry *telemetry, unsigned int bank,
 			  const struct compiled *compiled);
 
+/*
+ * The bank, with these routes, is the live one now: where it lacks series, it takes them from
+ * what only the other bank holds. Call it after every switch.
+ */
+void telemetry_activate(struct telemetry *telemetry, unsigned int bank,
+			const struct compiled *compiled);
+
+/* Series that an earlier agent left and no routes have claimed by now are nobody's. */
+void telemetry_release_adopted(struct telemetry *telemetry);
+
+/* A slot was filled for another backend, a share freed: what is counted there begins at zero. */
+void telemetry_backend_filled(struct telemetry *telemetry, uint32_t slot);
+void telemetry_share_freed(struct telemetry *telemetry, uint32_t share);
+
+/* Count up with each of the above: counts of another life are not to be compared. */
+uint32_t telemetry_backend_life(const struct telemetry *telemetry, uint32_t slot);
+uint32_t telemetry_share_life(const struct telemetry *telemetry, uint32_t share);
+
 /* Brings the totals up to date. Also runs by itself, every few seconds. */
 void telemetry_collect(struct telemetry *telemetry);
+uint64_t telemetry_collected_ms(const struct telemetry *telemetry); /* util_now_ms() of the last */
 
 /* By index, 0 to telemetry_series_max() - 1; NULL: nobody's. Valid until the loop goes on. */
 size_t telemetry_series_max(const struct telemetry *telemetry);
 const struct series_totals *telemetry_series(const struct telemetry *telemetry, size_t i);
-size_t telemetry_series_shared(const struct telemetry *telemetry); /* pairs without their own */
+/* Pairs of service and backend in the live routes that have no series of their own. */
+size_t telemetry_series_shared(const struct telemetry *telemetry);
 
 /* All TCP flows to a backend, by slot: sums over CPUs, straight from the map. */
 void telemetry_flows(const struct telemetry *telemetry, uint32_t slot,
