@@ -39,6 +39,7 @@ GENCFLAGS := -std=gnu17 -O2 -g -w $(SANFLAGS)
 BPF_CFLAGS := -target bpf -mcpu=v3 -std=gnu17 -O2 -g -Wall -Wextra -Werror \
 	-Wno-unused-parameter -Ibpf -I/usr/include/$(shell gcc -print-multiarch)
 LIBS = $(shell pkg-config --libs $(PKGS)) -lgrpc -lgpr -lm -pthread
+CURSES = $(shell pkg-config --libs ncursesw)
 
 .PHONY: all deps check-deps test unit-test bpf-test netns-test demo bench accuracy vmtest lint \
 	format install uninstall clean
@@ -126,6 +127,7 @@ $(GEN)/%.o: $(GEN)/%.c | $(GENERATED)
 
 $(BUILD)/steerd: $(BUILD)/user/agent/main.o $(ARCHIVES)
 $(BUILD)/steerctl: $(BUILD)/user/cli/main.o $(ARCHIVES)
+$(BUILD)/steerctl: LIBS += $(CURSES)
 $(BUILD)/steerd $(BUILD)/steerctl:
 	$(CC) $(SANFLAGS) $< -Wl,--start-group $(ARCHIVES) -Wl,--end-group $(LIBS) -o $@
 
@@ -141,7 +143,7 @@ $(BUILD)/tests: $(UNIT_TESTS) $(BPF_TESTS)
 $(BUILD)/tests/unit/% $(BUILD)/tests/bpf/%: CPPFLAGS += -Itests
 $(BUILD)/tests/%: $(BUILD)/tests/%.o $(TEST_LIB_O) $(ARCHIVES)
 	$(CC) $(SANFLAGS) $< $(TEST_LIB_O) -Wl,--start-group $(ARCHIVES) -Wl,--end-group \
-		$(LIBS) -lcmocka -o $@
+		$(LIBS) $(CURSES) -lcmocka -o $@
 
 # What the lab of network namespaces runs (tests/lab/lib.sh).
 LAB_PROGRAMS := $(addprefix $(BUILD)/tests/lab/,load udp_echo flows)
