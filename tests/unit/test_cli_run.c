@@ -135,8 +135,8 @@ static void wrong_commands_name_the_nearest_one(void **state)
 static void what_belongs_to_a_later_version_is_refused(void **state)
 {
 	(void)state;
-	expect_error(RUN("top"), CLI_MISUSED,
-		     "steerctl: not supported yet: top (see steerctl help)\n");
+	expect_error(RUN("detect"), CLI_MISUSED,
+		     "steerctl: not supported yet: detect (see steerctl help)\n");
 	expect_error(RUN("split", "shop", "green=1", "--segment", "eu"), CLI_MISUSED,
 		     "steerctl: not supported yet: --segment (see steerctl split --help)\n");
 }
@@ -165,6 +165,44 @@ static void wrong_arguments_are_named(void **state)
 		"steerctl: edge-1:9450 is reached with mutual TLS only: it needs a certificate, "
 		"its key and the CA of the server: give --cert, --key and --ca, or STEERD_CERT, "
 		"STEERD_KEY and STEERD_CA (see steerctl status --help)\n");
+}
+
+static void wrong_measurements_are_named(void **state)
+{
+	(void)state;
+	expect_error(RUN("histogram", "--kind", "conect"), CLI_MISUSED,
+		     "steerctl: kind 'conect' is none of connect, response, service, last-byte, "
+		     "quic-handshake and quic-spin (did you mean 'connect'?) (see steerctl "
+		     "histogram --help)\n");
+	expect_error(RUN("histogram", "--compare", "blue"), CLI_MISUSED,
+		     "steerctl: 'blue' is not STACK,STACK, as in blue,green (see steerctl "
+		     "histogram --help)\n");
+	expect_error(RUN("histogram", "-c", "blue,blue"), CLI_MISUSED,
+		     "steerctl: stack 'blue' cannot be compared with itself (see steerctl "
+		     "histogram --help)\n");
+	expect_error(RUN("histogram", "-c", "blue,green", "--stack", "red"), CLI_MISUSED,
+		     "steerctl: --compare names the stacks: --stack cannot be there, too (see "
+		     "steerctl histogram --help)\n");
+	expect_error(RUN("histogram", "--for", "10"), CLI_MISUSED,
+		     "steerctl: '10' is not a time from 100ms to 24h, as in 10s (see steerctl "
+		     "histogram --help)\n");
+	expect_error(RUN("histogram", "--backend", "blue"), CLI_MISUSED,
+		     "steerctl: 'blue' is not the address of a backend, as in 10.1.0.11 (see "
+		     "steerctl histogram --help)\n");
+	expect_error(RUN("sampling", "0"), CLI_MISUSED,
+		     "steerctl: '0' is not auto, off, or a number from 1 to 65536: one new flow in "
+		     "so many (see steerctl sampling --help)\n");
+	expect_error(RUN("events", "--kind", "flow,bckend"), CLI_MISUSED,
+		     "steerctl: kind 'bckend' is none of routes, backend, interface, agent and "
+		     "flow (did you mean 'backend'?) (see steerctl events --help)\n");
+	expect_error(RUN("top", "--interval", "50ms"), CLI_MISUSED,
+		     "steerctl: interval '50ms' is not a time from 100ms to 60s, as in 2s (see "
+		     "steerctl top --help)\n");
+	expect_error(RUN("top", "-n", "0"), CLI_MISUSED,
+		     "steerctl: count '0' is not a number from 1 on (see steerctl top --help)\n");
+	expect_error(RUN("top"), CLI_FAILED,
+		     "steerctl: top needs a terminal; -o json prints a document for each interval "
+		     "without one\n");
 }
 
 static void no_command_is_wrong_usage_and_help_is_not(void **state)
@@ -265,6 +303,14 @@ static void bash_completes_commands_options_and_names(void **state)
 		{"apply --d", "--dry-run\n"},
 		{"events -f --f", "--follow\n"},
 		{"completion z", "zsh\n"},
+		{"histogram --kind con", "connect\n"},
+		{"histogram -s ''", "services-a services-b\n"},
+		{"histogram -c stacks-a", "stacks-a\n"},
+		{"histogram -c stacks-a,", "stacks-a,stacks-a stacks-a,stacks-b\n"},
+		{"histogram --compare stacks-b,stacks-a --f", "--for\n"},
+		{"sampling a", "auto\n"},
+		{"events --kind fl", "flow\n"},
+		{"top --int", "--interval\n"},
 	};
 
 	(void)state;
@@ -281,6 +327,7 @@ int main(void)
 		cmocka_unit_test(wrong_commands_name_the_nearest_one),
 		cmocka_unit_test(what_belongs_to_a_later_version_is_refused),
 		cmocka_unit_test(wrong_arguments_are_named),
+		cmocka_unit_test(wrong_measurements_are_named),
 		cmocka_unit_test(no_command_is_wrong_usage_and_help_is_not),
 		cmocka_unit_test(every_error_of_a_routes_file_is_a_line_with_its_place),
 		cmocka_unit_test(a_daemon_that_does_not_answer_is_said_to_be_missing),

@@ -11,14 +11,48 @@
 
 #define METHOD "/steerd.v1.AgentService/WatchEvents"
 
-static enum cli_result print_event(const struct cli *cli, const json_t *event)
+static const char *const kinds[] = {"routes", "backend", "interface", "agent", "flow"};
+
+/* Whether a list like "flow,backend" has the kind; NULL lists all. */
+static bool is_wanted(const char *list, const char *kind)
+{
+	size_t length = strlen(kind);
+
+	for (const char *at = list; at; at = strchr(at, ',') ? strchr(at, ',') + 1 : NULL)
+		if (strcspn(at, ",") == length && strncmp(at, kind, length) == 0)
+			return true;
+	return !list;
+}
+
+static enum cli_result check_kinds(const struct cli *cli, const char *list)
+{
+	CLEANUP_FREE char *copy = util_strdup(list);
+	char *at = copy, *kind, suggestion[TEXT_SUGGESTION_MAX];
+
+	while ((kind = strsep(&at, ","))) {
+		bool is_known = false;
+
+		for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
+			is_known |= strcmp(kinds[i], kind) == 0;
+		text_suggest(kind, kinds, ARRAY_SIZE(kinds), suggestion);
+		if (!is_known)
+			return cli_misuse(cli,
+					  "kind '%s' is none of routes, backend, interface, "
+					  "agent and flow%s",
+					  kind, suggestion);
+	}
+	return CLI_DONE;
+}
+
+static enum cli_result print_event(const struct cli *cli, json_t *event, uint64_t missed)
 {
 	CLEANUP_FREE char *message = util_strdup(json_text_of(event, "message"));
-	uint64_t missed = json_number_of(event, "missed");
 	char text[FORMAT_MAX];
 
-	if (cli->json)
+	if (cli->json) {
+		json_object_set_new(event, "missed", json_integer((json_int_t)missed));
 		return cli_print_json(event, true);
+	}
 	text_make_printable(message);
 	if (missed)
 		printf("(%" PRIu64 " events lost here: this reader was too slow)\n", missed);
@@ -29,8 +63,10 @@ static enum cli_result print_event(const struct cli *cli, const json_t *event)
 	return CLI_DONE;
 }
 
-static enum cli_result print_stream(struct cli *cli, struct rpc_stream *stream)
+static enum cli_result print_stream(struct cli *cli, struct rpc_stream *stream, const char *wanted)
 {
+	uint64_t missed = 0; /* since the last event that was printed */
+
 	for (;;) {
 		CLEANUP_RPC_ERROR struct rpc_error error = {0};
 		CLEANUP_RPC_BYTES struct rpc_bytes bytes = {0};
@@ -43,8 +79,13 @@ static enum cli_result print_stream(struct cli *cli, struct rpc_stream *stream)
 		if (ret < 0)
 			return cli_fail_call(cli, "WatchEvents", &error);
 		result = cli_unpack(cli, "steerd.v1.WatchEventsResponse", &bytes, &event);
-		if (!result)
-			result = print_event(cli, event);
+		if (result)
+			return result;
+		missed += json_number_of(event, "missed");
+		if (!is_wanted(wanted, json_text_of(event, "kind")))
+			continue;
+		result = print_event(cli, event, missed);
+		missed = 0;
 		if (result)
 			return result;
 	}
@@ -52,7 +93,7 @@ static enum cli_result print_stream(struct cli *cli, struct rpc_stream *stream)
 
 enum cli_result command_events(struct cli *cli, const struct cli_input *input)
 {
-	const char *after_text = input->flags[EVENTS_AFTER];
+	const char *after_text = input->flags[EVENTS_AFTER], *wanted = input->flags[EVENTS_KIND];
 	CLEANUP_RPC_STREAM struct rpc_stream *stream = NULL;
 	CLEANUP_FREE uint8_t *packed = NULL;
 	CLEANUP_JSON json_t *request = NULL;
@@ -64,6 +105,9 @@ enum cli_result command_events(struct cli *cli, const struct cli_input *input)
 
 	if (after_text && text_parse_number(after_text, &after) < 0)
 		return cli_misuse(cli, "sequence '%s' is not a number", after_text);
+	result = wanted ? check_kinds(cli, wanted) : CLI_DONE;
+	if (result)
+		return result;
 	request = json_pack("{s:b, s:s}", "follow", follow, "after_sequence", after_text ?: "0");
 	if (codec_encode(schema_find_message(cli_schema(cli), "steerd.v1.WatchEventsRequest"),
 			 request, &packed, &size, &error) < 0)
@@ -75,5 +119,5 @@ enum cli_result command_events(struct cli *cli, const struct cli_input *input)
 		return cli_fail("the call could not be started");
 	if (rpc_stream_send(stream, packed, size) == 0)
 		rpc_stream_send_end(stream);
-	return print_stream(cli, stream);
+	return print_stream(cli, stream, wanted);
 }

@@ -29,6 +29,21 @@ static const struct args_flag status_flags[] = {[STATUS_ROUTES] = {.name = "rout
 static const struct args_flag events_flags[] = {
 	[EVENTS_FOLLOW] = {.name = "follow", .letter = 'f'},
 	[EVENTS_AFTER] = {.name = "after", .value = "SEQUENCE"},
+	[EVENTS_KIND] = {.name = "kind", .letter = 'k', .value = "KIND"},
+};
+
+static const struct args_flag histogram_flags[] = {
+	[HISTOGRAM_SERVICE] = {.name = "service", .letter = 's', .value = "SERVICE"},
+	[HISTOGRAM_STACK] = {.name = "stack", .value = "STACK"},
+	[HISTOGRAM_BACKEND] = {.name = "backend", .value = "ADDRESS"},
+	[HISTOGRAM_KIND] = {.name = "kind", .letter = 'k', .value = "KIND"},
+	[HISTOGRAM_FOR] = {.name = "for", .value = "TIME"},
+	[HISTOGRAM_COMPARE] = {.name = "compare", .letter = 'c', .value = "STACK,STACK"},
+};
+
+static const struct args_flag top_flags[] = {
+	[TOP_INTERVAL] = {.name = "interval", .letter = 'i', .value = "TIME"},
+	[TOP_COUNT] = {.name = "count", .letter = 'n', .value = "N"},
 };
 
 static const struct args_flag call_flags[] = {[CALL_LIST] = {.name = "list"}};
@@ -89,8 +104,33 @@ const struct cli_command commands[] = {
 		FLAGS(status_flags),
 	},
 	{
+		.name = "top",
+		.synopsis = "top [--interval TIME] [--count N]",
+		.summary = "live screen: shares, rates, latencies, errors",
+		.help = help_top,
+		.run = command_top,
+		FLAGS(top_flags),
+	},
+	{
+		.name = "histogram",
+		.synopsis = "histogram [--service S] [--stack S] [--backend A] [--kind KIND] "
+			    "[--for TIME] [--compare STACK,STACK]",
+		.summary = "how long clients wait: percentiles and the shape",
+		.help = help_histogram,
+		.run = command_histogram,
+		FLAGS(histogram_flags),
+	},
+	{
+		.name = "sampling",
+		.synopsis = "sampling [auto|off|N]",
+		.summary = "which share of new flows is measured",
+		.help = help_sampling,
+		.args_max = 1,
+		.run = command_sampling,
+	},
+	{
 		.name = "events",
-		.synopsis = "events [-f] [--after SEQUENCE]",
+		.synopsis = "events [-f] [--kind KIND] [--after SEQUENCE]",
 		.summary = "the event log",
 		.help = help_events,
 		.run = command_events,
@@ -151,9 +191,8 @@ const struct cli_command *commands_find(const char *name)
 
 bool commands_is_later(const char *name)
 {
-	static const char *const later[] = {"top",     "histogram",	 "detect",  "stack",
-					    "rollout", "recommendation", "approve", "reject",
-					    "signal",  "audit"};
+	static const char *const later[] = {"detect",  "stack",	 "rollout", "recommendation",
+					    "approve", "reject", "signal",  "audit"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(later); i++)
 		if (strcmp(later[i], name) == 0)

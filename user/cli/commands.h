@@ -20,7 +20,7 @@ enum commands_global {
 };
 extern const struct args_flag commands_globals[GLOBAL_MAX];
 
-#define COMMANDS_FLAGS_MAX 4 /* of one command, beside the global ones */
+#define COMMANDS_FLAGS_MAX 6 /* of one command, beside the global ones */
 
 const struct cli_command *commands_find(const char *name); /* NULL: none */
 
@@ -34,7 +34,16 @@ const char *const *commands_names(void);
 enum { APPLY_FILE, APPLY_DRY_RUN };
 enum { SPLIT_DRY_RUN, SPLIT_SEGMENT };
 enum { STATUS_ROUTES };
-enum { EVENTS_FOLLOW, EVENTS_AFTER };
+enum { EVENTS_FOLLOW, EVENTS_AFTER, EVENTS_KIND };
+enum {
+	HISTOGRAM_SERVICE,
+	HISTOGRAM_STACK,
+	HISTOGRAM_BACKEND,
+	HISTOGRAM_KIND,
+	HISTOGRAM_FOR,
+	HISTOGRAM_COMPARE
+};
+enum { TOP_INTERVAL, TOP_COUNT };
 enum { CALL_LIST };
 
 enum cli_result command_apply(struct cli *cli, const struct cli_input *input);
@@ -44,6 +53,9 @@ enum cli_result command_health(struct cli *cli, const struct cli_input *input);
 enum cli_result command_drain(struct cli *cli, const struct cli_input *input);
 enum cli_result command_status(struct cli *cli, const struct cli_input *input);
 enum cli_result command_events(struct cli *cli, const struct cli_input *input);
+enum cli_result command_histogram(struct cli *cli, const struct cli_input *input);
+enum cli_result command_top(struct cli *cli, const struct cli_input *input);
+enum cli_result command_sampling(struct cli *cli, const struct cli_input *input);
 enum cli_result command_explain(struct cli *cli, const struct cli_input *input);
 enum cli_result command_call(struct cli *cli, const struct cli_input *input);
 enum cli_result command_completion(struct cli *cli, const struct cli_input *input);

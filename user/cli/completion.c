@@ -28,6 +28,7 @@ static const char *argument_words(const char *command)
 		{"drain", "words=$(_steerctl_names stacks)"},
 		{"explain", "case $n in 0) words=\"- $(_steerctl_names services)\";; "
 			    "1) words='tcp udp';; esac"},
+		{"sampling", "words='auto off'"},
 		{"completion", "words='bash zsh'"},
 		{"help", "words=$commands"},
 	};
@@ -41,7 +42,7 @@ static const char *argument_words(const char *command)
 /* The flags that take a value, as a pattern of `case`; the first is always there. */
 static void print_value_flags(void)
 {
-	printf("-a|-o");
+	printf("-a|-o|-s|-k|-c|-i|-n");
 	for (size_t i = 0; i < GLOBAL_MAX; i++)
 		if (commands_globals[i].value)
 			printf("|--%s", commands_globals[i].name);
@@ -81,6 +82,18 @@ static void print_function(void)
 	       "\tapply:-f|apply:--file|*:--cert|*:--key|*:--ca)\n"
 	       "\t\tCOMPREPLY=($(compgen -f -- \"$cur\")); return ;;\n"
 	       "\t*:-o|*:--output) COMPREPLY=($(compgen -W 'table json' -- \"$cur\")); return ;;\n"
+	       "\thistogram:-k|histogram:--kind) COMPREPLY=($(compgen -W 'connect response "
+	       "service last-byte quic-handshake quic-spin' -- \"$cur\")); return ;;\n"
+	       "\tevents:-k|events:--kind) COMPREPLY=($(compgen -W 'routes backend interface "
+	       "agent flow' -- \"$cur\")); return ;;\n"
+	       "\thistogram:-s|histogram:--service) COMPREPLY=($(compgen -W "
+	       "\"$(_steerctl_names services)\" -- \"$cur\")); return ;;\n"
+	       "\thistogram:--stack|histogram:-c|histogram:--compare) case \"$cur\" in\n"
+	       "\t\t*,*) word=\"${cur%%%%,*},\" ;;\n"
+	       "\t\t*) word= ;;\n"
+	       "\t\tesac\n"
+	       "\t\tCOMPREPLY=($(compgen -P \"$word\" -W \"$(_steerctl_names stacks)\" -- "
+	       "\"${cur#\"$word\"}\")); return ;;\n"
 	       "\tesac\n"
 	       "\tcase \"$command\" in\n"
 	       "\t'') words=$commands ;;\n");

@@ -2,6 +2,7 @@
 #include "cli/format.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <time.h>
 
@@ -59,6 +60,65 @@ const char *format_share(double share, char *text)
 		snprintf(text, FORMAT_MAX, ">99.9 %%");
 	else
 		snprintf(text, FORMAT_MAX, "%.1f %%", percent);
+	return text;
+}
+
+/* value: at least 1, or all there is; three digits of it. */
+static int decimals(double value)
+{
+	if (value >= 99.95)
+		return 0;
+	return value >= 9.995 ? 1 : 2;
+}
+
+static const char *latency(double ns, const char *blank, char *text)
+{
+	static const char *const units[] = {"us", "ms", "s"};
+	double value = fabs(ns) / 1000;
+	size_t unit = 0;
+
+	if (!isfinite(ns)) {
+		snprintf(text, FORMAT_MAX, "-");
+		return text;
+	}
+	while (value >= 999.5 && unit < 2) {
+		value /= 1000;
+		unit++;
+	}
+	snprintf(text, FORMAT_MAX, "%s%.*f%s%s", ns < 0 ? "-" : "", value ? decimals(value) : 0,
+		 value, blank, units[unit]);
+	return text;
+}
+
+const char *format_latency(double ns, char *text)
+{
+	return latency(ns, " ", text);
+}
+
+const char *format_latency_short(double ns, char *text)
+{
+	return latency(ns, "", text);
+}
+
+const char *format_rate(double rate, char *text)
+{
+	static const char prefixes[] = " kMGTPE";
+	int power = 0;
+
+	if (!isfinite(rate)) {
+		snprintf(text, FORMAT_MAX, "-");
+		return text;
+	}
+	while (rate >= 999.5 && prefixes[power + 1]) {
+		rate /= 1000;
+		power++;
+	}
+	if (power)
+		snprintf(text, FORMAT_MAX, "%.*f%c", rate < 99.95, rate, prefixes[power]);
+	else if (rate > 0 && rate < 0.05)
+		snprintf(text, FORMAT_MAX, "<0.1");
+	else
+		snprintf(text, FORMAT_MAX, "%.*f", rate > 0 && rate < 9.95, rate);
 	return text;
 }
 
