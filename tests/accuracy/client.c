@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Clients: new connections at a steady rate, each of which asks several times, thinking in
+ * Clients: new connections at a given mean rate, each of which asks several times, thinking in
  * between, and leaves. At the end, into the log, a line a connection and one a request:
  *   connect PORT CONNECT_NS KERNEL_US           by connect() and by the kernel's own first RTT
  *   request PORT NUMBER SENT_NS FIRST_NS        CLOCK_MONOTONIC: sent, and answered
@@ -68,6 +68,8 @@ struct connection {
 	char answer[ANSWER_MAX];
 };
 
+TAILQ_HEAD(connections, connection);
+
 struct client {
 	struct settings settings;
 	SSL_CTX *tls;
@@ -75,7 +77,7 @@ struct client {
 	uint64_t chance;
 	struct timers timers;
 	struct timer arrival; /* of the next connection */
-	TAILQ_HEAD(, connection) connections;
+	struct connections connections;
 	uint32_t begun, done, failed;
 	uint64_t start_ns;
 	struct exchange *exchanges;
@@ -231,10 +233,13 @@ static int on_timer(struct client *client, struct timer *timer)
 	if (timer == &client->arrival) {
 		int r = begin(client);
 
+		/* By chance: at even steps all would meet the backend's clock in the same phase. */
 		if (r == 0 && client->begun < client->settings.connections)
 			r = timers_set(&client->timers, timer,
-				       client->start_ns + (uint64_t)(client->begun * 1e9 /
-								     client->settings.rate));
+				       timer->due_ns +
+					       (uint64_t)chance_exponential(
+						       &client->chance,
+						       (double)NS_PER_S / client->settings.rate));
 		return r;
 	}
 	struct connection *connection =

@@ -64,6 +64,8 @@ struct connection {
 	char request[REQUEST_MAX];
 };
 
+LIST_HEAD(connections, connection);
+
 struct server {
 	int epoll;
 	double sigma, more_us;
@@ -72,7 +74,7 @@ struct server {
 	struct listener listeners[2];
 	unsigned int listeners_n;
 	struct timers timers;
-	LIST_HEAD(, connection) connections;
+	struct connections connections;
 	struct exchange *exchanges;
 	size_t exchanges_n, exchanges_size;
 	char response[RESPONSE_MAX];

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * A long wire: carries frames between two interfaces, each frame a given time later, and loses
- * some of those that go from the second to the first. In order, and never later than the
- * scheduler has it.
+ * some of those that go from the second to the first. Each flow has a delay of its own if told
+ * so, and stays in order.
  */
 #include "accuracy/timers.h"
 
@@ -12,8 +12,10 @@
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <net/if.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,25 +30,27 @@
 
 static const char usage[] = "usage: wire FIRST SECOND [options]\n"
 			    "  --delay US  each way (default 10000)\n"
+			    "  --spread S  of the logarithm of the flows' delays (default 0)\n"
 			    "  --loss P    share of the frames from SECOND to FIRST (default 0)\n"
 			    "  --seed N\n";
 
 struct frame {
-	STAILQ_ENTRY(frame) next;
-	uint64_t due_ns;
+	STAILQ_ENTRY(frame) next; /* while it is spare */
+	struct timer timer;	  /* while it is on the way */
+	int to;
 	uint32_t size;
-	char data[FRAME_MAX];
+	uint8_t data[FRAME_MAX];
 };
 
 STAILQ_HEAD(frames, frame);
 
 struct wire {
 	int socket[2];
-	struct frames out[2]; /* on the way to that interface */
+	struct timers under_way;
 	struct frames spare;
 	uint32_t frames_n;
-	uint64_t delay_ns, chance;
-	double loss;
+	uint64_t chance;
+	double delay_us, spread, loss;
 	uint64_t carried, lost, overrun;
 	int epoll;
 };
@@ -69,9 +73,35 @@ static struct frame *frame_get(struct wire *wire)
 	}
 	if (wire->frames_n == FRAMES_MAX)
 		return NULL;
-	frame = malloc(sizeof(*frame));
+	frame = calloc(1, sizeof(*frame));
 	wire->frames_n += frame != NULL;
 	return frame;
+}
+
+/* The client's port, which is the flow as far as a wire knows; 0: not TCP, or not in IP. */
+static uint16_t client_port(const struct frame *frame)
+{
+	const uint8_t *ip = frame->data + ETH_HLEN;
+	uint16_t type = (uint16_t)(frame->data[12] << 8 | frame->data[13]);
+	uint32_t header = type == ETH_P_IP ? (ip[0] & 15) * 4U : 40;
+	uint8_t protocol = type == ETH_P_IP ? ip[9] : ip[6];
+
+	if ((type != ETH_P_IP && type != ETH_P_IPV6) || protocol != IPPROTO_TCP ||
+	    frame->size < ETH_HLEN + header + 4)
+		return 0;
+	ip += header + (frame->to == 0 ? 2 : 0);
+	return (uint16_t)(ip[0] << 8 | ip[1]);
+}
+
+/* The same for all of a flow, so that it stays in order. */
+static uint64_t delay_of(const struct wire *wire, const struct frame *frame)
+{
+	uint64_t chance = client_port(frame);
+	double us = wire->delay_us;
+
+	if (chance && wire->spread > 0)
+		us = chance_lognormal(&chance, wire->delay_us, wire->spread);
+	return (uint64_t)(us * NS_PER_US);
 }
 
 /* All that has come in at one end. */
@@ -83,52 +113,39 @@ static void take(struct wire *wire, int from)
 	while ((frame = frame_get(wire))) {
 		n = recv(wire->socket[from], frame->data, sizeof(frame->data),
 			 MSG_DONTWAIT | MSG_TRUNC);
+		frame->size = (uint32_t)n;
+		frame->to = !from;
 		if (n <= 0 || n > FRAME_MAX ||
-		    (from == 1 && wire->loss > 0 && chance_share(&wire->chance) <= wire->loss)) {
+		    (from == 1 && wire->loss > 0 && chance_share(&wire->chance) <= wire->loss) ||
+		    timers_set(&wire->under_way, &frame->timer,
+			       clock_now_ns() + delay_of(wire, frame))) {
 			STAILQ_INSERT_HEAD(&wire->spare, frame, next);
 			if (n <= 0)
 				return;
 			wire->lost++;
-			continue;
 		}
-		frame->size = (uint32_t)n;
-		frame->due_ns = clock_now_ns() + wire->delay_ns;
-		STAILQ_INSERT_TAIL(&wire->out[!from], frame, next);
 	}
 	wire->overrun++;
 }
 
-static void give(struct wire *wire, int to)
+static struct frame *frame_of(struct timer *timer)
 {
-	struct frame *frame;
+	return (struct frame *)((char *)timer - offsetof(struct frame, timer));
+}
 
-	while ((frame = STAILQ_FIRST(&wire->out[to])) && frame->due_ns <= clock_now_ns()) {
-		if (send(wire->socket[to], frame->data, frame->size, MSG_DONTWAIT) < 0)
+static void give(struct wire *wire)
+{
+	struct timer *timer;
+
+	while ((timer = timers_take_due(&wire->under_way, clock_now_ns()))) {
+		struct frame *frame = frame_of(timer);
+
+		if (send(wire->socket[frame->to], frame->data, frame->size, MSG_DONTWAIT) < 0)
 			wire->overrun++;
 		else
 			wire->carried++;
-		STAILQ_REMOVE_HEAD(&wire->out[to], next);
 		STAILQ_INSERT_HEAD(&wire->spare, frame, next);
 	}
-}
-
-/* Until the next frame is due; NULL: none is on the way. */
-static const struct timespec *wait_time(const struct wire *wire, struct timespec *space)
-{
-	uint64_t due_ns = UINT64_MAX, now_ns = clock_now_ns(), left_ns;
-
-	for (int to = 0; to < 2; to++) {
-		const struct frame *first = STAILQ_FIRST(&wire->out[to]);
-
-		if (first && first->due_ns < due_ns)
-			due_ns = first->due_ns;
-	}
-	if (due_ns == UINT64_MAX)
-		return NULL;
-	left_ns = due_ns > now_ns ? due_ns - now_ns : 0;
-	*space = (struct timespec){.tv_sec = (time_t)(left_ns / NS_PER_S),
-				   .tv_nsec = (long)(left_ns % NS_PER_S)};
-	return space;
 }
 
 static void run(struct wire *wire)
@@ -139,12 +156,12 @@ static void run(struct wire *wire)
 
 	sigemptyset(&during);
 	while (!stopping) {
-		int n = epoll_pwait2(wire->epoll, events, 2, wait_time(wire, &space), &during);
+		int n = epoll_pwait2(wire->epoll, events, 2, timers_wait(&wire->under_way, &space),
+				     &during);
 
 		for (int i = 0; i < n; i++)
 			take(wire, (int)events[i].data.u32);
-		give(wire, 0);
-		give(wire, 1);
+		give(wire);
 	}
 }
 
@@ -192,18 +209,24 @@ static void catch_signals(void)
 	sigaction(SIGINT, &action, NULL);
 }
 
-static void free_frames(struct frames *frames)
+static void wire_end(struct wire *wire)
 {
+	struct timer *timer;
 	struct frame *frame;
 
-	while ((frame = STAILQ_FIRST(frames))) {
-		STAILQ_REMOVE_HEAD(frames, next);
+	while ((timer = timers_take_due(&wire->under_way, UINT64_MAX)))
+		free(frame_of(timer));
+	timers_free(&wire->under_way);
+	while ((frame = STAILQ_FIRST(&wire->spare))) {
+		STAILQ_REMOVE_HEAD(&wire->spare, next);
 		free(frame);
 	}
+	close(wire->epoll);
 }
 
 static const struct option options[] = {
 	{"delay", required_argument, NULL, 'd'},
+	{"spread", required_argument, NULL, 'w'},
 	{"loss", required_argument, NULL, 'l'},
 	{"seed", required_argument, NULL, 's'},
 	{},
@@ -211,13 +234,16 @@ static const struct option options[] = {
 
 int main(int argc, char **argv)
 {
-	static struct wire wire = {.delay_ns = 10000 * NS_PER_US, .chance = 3};
+	static struct wire wire = {.delay_us = 10000, .chance = 3};
 	int option, r = 0;
 
 	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		switch (option) {
 		case 'd':
-			wire.delay_ns = strtoull(optarg, NULL, 10) * NS_PER_US;
+			wire.delay_us = strtod(optarg, NULL);
+			break;
+		case 'w':
+			wire.spread = strtod(optarg, NULL);
 			break;
 		case 'l':
 			wire.loss = strtod(optarg, NULL);
@@ -231,8 +257,6 @@ int main(int argc, char **argv)
 	}
 	if (optind != argc - 2)
 		return fputs(usage, stderr), 2;
-	STAILQ_INIT(&wire.out[0]);
-	STAILQ_INIT(&wire.out[1]);
 	STAILQ_INIT(&wire.spare);
 	catch_signals();
 	be_prompt();
@@ -248,8 +272,6 @@ int main(int argc, char **argv)
 	run(&wire);
 	printf("{\"carried\": %lu, \"lost\": %lu, \"overrun\": %lu}\n", wire.carried, wire.lost,
 	       wire.overrun);
-	free_frames(&wire.out[0]);
-	free_frames(&wire.out[1]);
-	free_frames(&wire.spare);
+	wire_end(&wire);
 	return 0;
 }
