@@ -446,9 +446,8 @@ enum latency_kind {
 	X(abandoned)		  /* FIN or RST while a request waited */                          \
 	X(resets_before_response) /* RST before anything came back, connected or not */            \
 	X(resets_after_response)                                                                   \
-	X(zero_windows)	 /* the client's receive buffer ran full */                                \
-	X(data_segments) /* from the client */                                                     \
-	X(connects)	 /* handshakes completed */
+	X(zero_windows) /* the client's receive buffer ran full */                                 \
+	X(connects)	/* handshakes completed */
 
 /* Latencies that were not recorded, and why. */
 #define SERIES_LEFT_OUT(X)                                                                         \
@@ -476,7 +475,7 @@ struct series {
 	SERIES_LEFT_OUT(X)
 #undef X
 	__u32 changed; /* counts up with anything above: what the agent has to look at */
-	__u32 unused[6];
+	__u32 unused[7];
 	__u32 bucket[LATENCY_KIND_MAX][LATENCY_BUCKETS];
 };
 static_assert(offsetof(struct series, bucket) == 160, "two and a half cache lines");

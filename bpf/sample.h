@@ -287,7 +287,20 @@ static __always_inline void sample_syn(struct flow_sample *s)
 	s->lags = 0;
 }
 
-/* New data in order: a request, a further piece of one, or more while one waits. */
+/* A further piece of a request, in order: it is whole with its last one. */
+static __always_inline bool sample_continues(struct flow_sample *s, const struct segment *g)
+{
+	if (s->state != SAMPLE_WAITING || (s->exchange & EXCHANGE_PUSHED) || !g->payload ||
+	    g->seq != s->seq_next || (g->flags & (TCP_FIN | TCP_RST)) || g->zero_window)
+		return false;
+	s->armed_ns = bpf_ktime_get_ns();
+	s->seq_next += g->payload;
+	if (g->flags & TCP_PSH)
+		s->exchange |= EXCHANGE_PUSHED;
+	return true;
+}
+
+/* New data: a request, or more while one waits. */
 static __always_inline void sample_request(struct flow_sample *s, struct series *to,
 					   const struct segment *g)
 {
@@ -314,7 +327,6 @@ static __always_inline void sample_data(struct flow_sample *s, struct series *to
 {
 	__s32 ahead = g->seq - s->seq_next;
 
-	SERIES_ADD(to, data_segments);
 	if (ahead >= 0)
 		sample_request(s, to, g);
 	if (ahead > 0)
@@ -393,6 +405,8 @@ static __always_inline void sample_segment(struct flow_sample *s, const struct s
 		s->flags &= ~SAMPLE_ZERO_WINDOW;
 		return;
 	}
+	if (sample_continues(s, g))
+		return;
 	to = sample_series(s, cpu);
 	if (!to || s->state == SAMPLE_UDP)
 		return;

@@ -14,7 +14,8 @@ static int measure(struct bench *b, bool live)
 {
 	int err;
 
-	lab_open(&b->fixture);
+	lab_open(&b->plain, false);
+	lab_open(&b->fixture, true);
 	err = drive_open(b->fixture.view->flow_buckets, &b->drive);
 	if (err)
 		return err;
@@ -74,5 +75,6 @@ int main(int argc, char **argv)
 	live_close(b.live);
 	drive_close(b.drive);
 	fixture_close(&b.fixture);
+	fixture_close(&b.plain);
 	return err ? 1 : 0;
 }

@@ -17,8 +17,19 @@
 #define BENCH_MISS_ALLOWANCE_NS 30.0 /* above one bucket look-up, a known flow of a million */
 #define BENCH_NEW_FACTOR	1.5  /* times that, a new flow */
 #define BENCH_NO_VIP_NS		15.0
+#define BENCH_UNSAMPLED_NS	2.0 /* above the same packet without telemetry, hot */
+#define BENCH_SAMPLED_ACK_NS	8.0
+#define BENCH_SAMPLED_DATA_NS	30.0
 
-enum flows_kind { FLOWS_HOT, FLOWS_MANY, FLOWS_MILLION, FLOWS_NEW, FLOWS_OTHER, FLOWS_KIND_MAX };
+enum flows_kind {
+	FLOWS_MEASURED,
+	FLOWS_HOT,
+	FLOWS_MANY,
+	FLOWS_MILLION,
+	FLOWS_NEW,
+	FLOWS_OTHER,
+	FLOWS_KIND_MAX
+};
 
 /* One line of the table, and how to come by it. */
 struct row {
@@ -47,6 +58,7 @@ struct live_row {
 
 struct bench {
 	struct fixture fixture;
+	struct fixture plain; /* without telemetry */
 	struct drive *drive;
 	struct live *live;
 	struct row rows[BENCH_ROWS_MAX];

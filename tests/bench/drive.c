@@ -20,6 +20,7 @@ struct drive {
 	struct harness_bpf *skeleton;
 	uint32_t next; /* carries on, so that new flows stay new from run to run */
 	uint32_t verdict;
+	uint32_t sequence, sequence_step;
 };
 
 int drive_open(uint32_t floor_buckets, struct drive **ret)
@@ -118,13 +119,23 @@ int drive_run(struct drive *d, int program_fd, const struct packet *packet, uint
 		return err;
 	drive_settings(packet, flows, settings);
 	settings->next = d->next;
+	settings->sequence = d->sequence;
+	settings->sequence_step = d->sequence_step;
+	settings->numbered = d->sequence_step != 0;
 	err = bpf_prog_test_run_opts(bpf_program__fd(program), &run);
 	if (err)
 		return log_errno(err, "the harness does not run");
 	d->next = settings->next;
+	d->sequence = settings->sequence;
 	d->verdict = run.retval;
 	*ret_ns = (double)run.duration / HARNESS_BATCH;
 	return 0;
+}
+
+void drive_number(struct drive *d, uint32_t step)
+{
+	d->sequence = 0;
+	d->sequence_step = step;
 }
 
 uint32_t drive_verdict(const struct drive *d)

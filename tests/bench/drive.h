@@ -35,6 +35,9 @@ void drive_close(struct drive *drive);
 /* The harness's own programs, to run like any other. */
 int drive_program_fd(const struct drive *drive, enum drive_program program);
 
+/* From here on TCP segments count up by step, for rows that want it; 0: they stay as they are. */
+void drive_number(struct drive *drive, uint32_t step);
+
 /*
  * Runs `packets` packets (a multiple of four is made of it) through the program: `packet` with the
  * address and port of flow after flow out of `flows`, a power of two, in a scattered order; a run

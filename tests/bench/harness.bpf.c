@@ -66,6 +66,10 @@ static __always_inline void write_flow(struct xdp_md *xdp, bool v6)
 						    (v6 ? address << 32 : address);
 	*(__u32 *)(data + HARNESS_PORTS_AT(v6)) = settings.ports_rest |
 						  (__u16)(address ^ flow >> 7);
+	if (!settings.numbered)
+		return;
+	*(__u32 *)(data + HARNESS_NUMBERS_AT(v6)) = bpf_htonl(settings.sequence);
+	settings.sequence += settings.sequence_step;
 }
 
 static __always_inline void take_off(struct xdp_md *xdp)

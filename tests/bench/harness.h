@@ -15,6 +15,7 @@
  */
 #define HARNESS_ADDRESS_AT(v6) ((v6) ? 14 + 16 : 14 + 12)
 #define HARNESS_PORTS_AT(v6)   ((v6) ? 14 + 40 : 14 + 20)
+#define HARNESS_NUMBERS_AT(v6) (HARNESS_PORTS_AT(v6) + 4) /* TCP sequence number */
 #define HARNESS_SIZE	       96 /* of every packet, bytes: a multiple of 8 */
 
 /* Set before each run. */
@@ -28,6 +29,8 @@ struct harness_settings {
 	__u64 packet[HARNESS_SIZE / 8]; /* live frames: what each is made from */
 	__u32 generator;		/* live frames: the interface that they leave by */
 	__u32 away;			/* live frames: where floor_redirect sends them */
+	__u32 sequence, sequence_step;	/* TCP sequence number of the next packet, host order */
+	__u32 numbered;			/* 0: packets keep the sequence number that they have */
 	__u64 clock;			/* read between packets, and of no use but that */
 };
 

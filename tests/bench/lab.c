@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 #include "bench/lab.h"
 
+#include <bpf/bpf.h>
 #include <linux/bpf.h>
 #include <string.h>
 
@@ -81,14 +82,42 @@ void lab_set_ways(const struct fixture *fixture, uint32_t near, uint32_t away)
 		}
 }
 
-void lab_open(struct fixture *fixture)
+/* Series 0 for the flows of lab_telemetry_paths(): first stack, IPv4. */
+static void give_series(const struct fixture *fixture)
 {
-	const struct fixture_sizes sizes = {.flows = LAB_FLOWS, .services = 2 * LAB_SERVICES};
+	const struct compiled *live = fixture->banks[fixture->view->control->active];
+	struct series_ref ref = {};
+	struct series_key key = {};
+	char address[32];
+
+	for (size_t i = 0; i < live->routes->services_n; i++)
+		if (!strcmp(live->services[i].route->name, "direct-ipv4"))
+			key.share = live->services[i].choice[0].share;
+	for (int b = 1; b <= LAB_BACKENDS; b++) {
+		snprintf(address, sizeof(address), "%s%d", stacks[0].backends, b);
+		key.backend = (uint16_t)fixture_slot(fixture, stacks[0].name, address);
+		bpf_map_update_elem(fixture->view->series_of_fd, &key, &ref, BPF_ANY);
+	}
+}
+
+void lab_sample(const struct fixture *fixture, bool sampled)
+{
+	fixture->view->control->sample_mask = 0;
+	fixture->view->control->sample_off = !sampled;
+}
+
+void lab_open(struct fixture *fixture, bool telemetry)
+{
+	const struct fixture_sizes sizes = {
+		.flows = LAB_FLOWS, .services = 2 * LAB_SERVICES, .no_telemetry = !telemetry};
 	CLEANUP_FREE char *routes = make_routes();
 
 	fixture_open(fixture, &sizes);
 	fixture_apply(fixture, routes);
 	lab_set_ways(fixture, FIXTURE_IFINDEX, FIXTURE_IFINDEX + 1);
+	if (telemetry)
+		give_series(fixture);
+	lab_sample(fixture, false);
 }
 
 void lab_fill_flows(const struct fixture *fixture)
@@ -157,6 +186,35 @@ size_t lab_paths(struct lab_path p[LAB_PATHS_MAX])
 	p[n] = path6("TCP IPv6, local", "2001:db8::5");
 	p[n++].action = XDP_PASS;
 	p[n++] = path_udp("UDP IPv4, l2", "203.0.113.1");
+	return n;
+}
+
+/* With the timestamps that a client of today sends, in the place of 12 bytes of payload. */
+static struct lab_path path_segment(const char *name, enum lab_telemetry telemetry, bool data)
+{
+	const uint8_t timestamps[] = {1, 1, 8, 10, 0, 0, 0, 1, 0, 0, 0, 1};
+	const uint16_t payload = HARNESS_SIZE - 14 - 20 - 32;
+	struct lab_path path = path4(name, "203.0.113.1");
+
+	path.telemetry = telemetry;
+	path.sequence_step = data ? payload : 0;
+	packet_build(&path.packet, pkt_eth(),
+		     pkt_ip4(CLIENT4, "203.0.113.1", .length = data ? 0 : 20 + 32),
+		     pkt_tcp(40000, 443, TH_ACK, .options = 3), pkt_payload(payload));
+	memcpy(path.packet.data + 14 + 20 + 20, timestamps, sizeof(timestamps));
+	return path;
+}
+
+size_t lab_telemetry_paths(struct lab_path p[LAB_PATHS_MAX])
+{
+	size_t n = 0;
+
+	p[n++] = path_segment("ACK, without telemetry", LAB_WITHOUT, false);
+	p[n++] = path_segment("ACK, not sampled", LAB_UNSAMPLED, false);
+	p[n++] = path_segment("ACK, sampled", LAB_SAMPLED, false);
+	p[n++] = path_segment("data, without telemetry", LAB_WITHOUT, true);
+	p[n++] = path_segment("data, not sampled", LAB_UNSAMPLED, true);
+	p[n++] = path_segment("data, sampled", LAB_SAMPLED, true);
 	return n;
 }
 

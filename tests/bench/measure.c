@@ -17,10 +17,22 @@ static int prepare(struct bench *b, const struct row *row, const struct packet *
 {
 	uint32_t flows = bench_flows_count(row->kind), packets = WARM_PACKETS;
 	double ignored;
+	int err;
+
+	drive_number(b->drive, 0);
+	if (row->kind == FLOWS_MEASURED) {
+		fixture_forget_flows(&b->fixture);
+		lab_sample(&b->fixture, row->path.telemetry == LAB_SAMPLED);
+		err = drive_run(b->drive, row->program_fd, &row->path.opening, flows, 1, &ignored);
+		lab_sample(&b->fixture, false);
+		if (err)
+			return err;
+		drive_number(b->drive, row->path.sequence_step);
+	}
 
 	if (row->kind == FLOWS_NEW)
 		lab_fill_flows(&b->fixture);
-	else if (!row->is_floor && row->kind != FLOWS_HOT)
+	else if (!row->is_floor && flows > 1)
 		fixture_forget_flows(&b->fixture);
 	if (flows != DRIVE_EVER_NEW && flows > packets)
 		packets = flows;

@@ -6,9 +6,9 @@
 const char *bench_flows_name(enum flows_kind kind)
 {
 	static const char *const names[FLOWS_KIND_MAX] = {
-		[FLOWS_HOT] = "known, one hot flow",  [FLOWS_MANY] = "known, 64 k flows",
-		[FLOWS_MILLION] = "known, 1 M flows", [FLOWS_NEW] = "new flow, every packet",
-		[FLOWS_OTHER] = "passed, 64 k flows",
+		[FLOWS_HOT] = "known, one hot flow",   [FLOWS_MANY] = "known, 64 k flows",
+		[FLOWS_MILLION] = "known, 1 M flows",  [FLOWS_NEW] = "new flow, every packet",
+		[FLOWS_MEASURED] = "l2, one hot flow", [FLOWS_OTHER] = "passed, 64 k flows",
 	};
 
 	return names[kind];
@@ -18,6 +18,7 @@ uint32_t bench_flows_count(enum flows_kind kind)
 {
 	switch (kind) {
 	case FLOWS_HOT:
+	case FLOWS_MEASURED:
 		return 1;
 	case FLOWS_MILLION:
 		return BENCH_MILLION;
@@ -72,10 +73,12 @@ static void add_floors(struct bench *b)
 static void add_row(struct bench *b, const struct lab_path *path, enum flows_kind kind)
 {
 	if (bench_wants(b, path->name, kind))
-		b->rows[b->rows_n++] =
-			(struct row){.path = *path,
-				     .kind = kind,
-				     .program_fd = datapath_program_fd(b->fixture.datapath)};
+		b->rows[b->rows_n++] = (struct row){
+			.path = *path,
+			.kind = kind,
+			.program_fd = datapath_program_fd(path->telemetry == LAB_WITHOUT
+								  ? b->plain.datapath
+								  : b->fixture.datapath)};
 }
 
 void bench_add_rows(struct bench *b)
@@ -87,6 +90,9 @@ void bench_add_rows(struct bench *b)
 	for (int kind = FLOWS_HOT; kind <= FLOWS_NEW; kind++)
 		for (size_t i = 0; i < n; i++)
 			add_row(b, &paths[i], (enum flows_kind)kind);
+	n = lab_telemetry_paths(paths);
+	for (size_t i = 0; i < n; i++)
+		add_row(b, &paths[i], FLOWS_MEASURED);
 	n = lab_other_paths(paths);
 	for (size_t i = 0; i < n; i++)
 		add_row(b, &paths[i], FLOWS_OTHER);
@@ -139,8 +145,27 @@ static void judge_row(struct row *row, double encapsulate, double miss_many, dou
 	}
 }
 
+/* By the row without telemetry, which comes before the others of its kind. */
+static void judge_measured(struct row *row, const struct row **without)
+{
+	bool data = row->path.sequence_step;
+
+	if (row->path.telemetry == LAB_WITHOUT) {
+		*without = row;
+		return;
+	}
+	if (!*without)
+		return; /* not asked for */
+	row->floor = (*without)->net;
+	if (row->path.telemetry == LAB_UNSAMPLED)
+		row->goal = row->floor + BENCH_UNSAMPLED_NS;
+	else
+		row->goal = row->floor + (data ? BENCH_SAMPLED_DATA_NS : BENCH_SAMPLED_ACK_NS);
+}
+
 void bench_judge(struct bench *b)
 {
+	const struct row *without = NULL;
 	double encapsulate, miss_many, miss;
 
 	for (size_t i = 0; i < b->floors_n; i++)
@@ -150,6 +175,9 @@ void bench_judge(struct bench *b)
 	miss = find_floor(b, DRIVE_BUCKET, false, FLOWS_MILLION)->net;
 	for (size_t i = 0; i < b->rows_n; i++) {
 		b->rows[i].net = net_of(b, &b->rows[i]);
-		judge_row(&b->rows[i], encapsulate, miss_many, miss);
+		if (b->rows[i].kind == FLOWS_MEASURED)
+			judge_measured(&b->rows[i], &without);
+		else
+			judge_row(&b->rows[i], encapsulate, miss_many, miss);
 	}
 }

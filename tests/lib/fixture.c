@@ -54,7 +54,7 @@ void fixture_open(struct fixture *f, const struct fixture_sizes *sizes)
 		.backends = sizes->backends ? sizes->backends : DEFAULT_BACKENDS,
 		.flows = sizes->flows ? sizes->flows : DEFAULT_FLOWS,
 		.flow_ration = sizes->flow_ration ? sizes->flow_ration : UINT32_MAX,
-		.series = DEFAULT_SERIES,
+		.series = sizes->no_telemetry ? 0 : DEFAULT_SERIES,
 		.samples = DEFAULT_FLOWS,
 	};
 	bool kept;

@@ -33,6 +33,7 @@ struct fixture_sizes {
 	uint32_t flow_ration; /* 0: no limit worth the name */
 	uint32_t services;    /* 0: 64 */
 	uint32_t backends;    /* 0: 512 */
+	bool no_telemetry;
 };
 
 /* What became of one packet. */
