@@ -261,7 +261,7 @@ static void a_difference_below_a_bucket_is_said_to_be_one(void **state)
 	compare_distributions(&a, &b, &compare);
 	verdict = compare_verdict(&compare, "a", "b");
 	assert_string_equal(verdict, "a and b differ with 99 % confidence (their shares below some "
-				     "latency by 5.0 %),\nbut no percentile by more than the "
+				     "latency by 5.0 %), but no percentile by more than the "
 				     "histogram tells apart.\n");
 }
 

@@ -84,7 +84,7 @@ static char *other_sentence(const struct compare *compare, const char *a, const 
 	if (compare->differs)
 		return util_format(
 			"%s and %s differ with 99 %% confidence (their shares below some "
-			"latency by %.1f %%),\nbut no percentile by more than the "
+			"latency by %.1f %%), but no percentile by more than the "
 			"histogram tells apart.\n",
 			a, b, compare->ks_distance * 100);
 	return util_format("%s and %s are not told apart with 99 %% confidence (%" PRIu64

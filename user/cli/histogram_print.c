@@ -107,13 +107,13 @@ static void print_figures(const struct distribution *d, FILE *out)
 	size_t first, last;
 	char text[FORMAT_MAX];
 
-	fprintf(out, "%" PRIu64 " samples, mean %s", distribution_total(d),
-		format_latency(distribution_mean_ns(d), text));
+	if (!distribution_range(d, &first, &last))
+		return;
+	fprintf(out, "%" PRIu64 " samples", distribution_total(d));
 	for (size_t q = 0; q < COMPARE_QUANTILES; q++)
 		fprintf(out, ", %s %s", compare_quantile_names[q],
 			format_latency(distribution_quantile_ns(d, compare_quantiles[q]), text));
-	if (!distribution_range(d, &first, &last))
-		return;
+	fprintf(out, "\nmean %s", format_latency(distribution_mean_ns(d), text));
 	if (isinf(distribution_ceiling_ns(last)))
 		fprintf(out, ", max above %s\n", format_latency(distribution_floor_ns(last), text));
 	else
@@ -160,6 +160,15 @@ static void set_difference(struct table_row *row, double a_ns, double b_ns)
 	table_set(row, 4, text);
 }
 
+static const char *apart_text(const struct compare_quantile *quantile)
+{
+	if (quantile->is_apart)
+		return "yes";
+	if (isinf(quantile->bounds[0].high_ns) || isinf(quantile->bounds[1].high_ns))
+		return "too few samples";
+	return "no";
+}
+
 static void print_differences(const struct compare *compare, const char *const names[2],
 			      const struct table_look *look, FILE *out)
 {
@@ -190,9 +199,32 @@ static void print_differences(const struct compare *compare, const char *const n
 		for (size_t i = 0; i < 2; i++)
 			set_latency(row, 1 + i, quantile->ns[i]);
 		set_difference(row, quantile->ns[0], quantile->ns[1]);
-		table_set(row, 5, quantile->is_apart ? "yes" : "no");
+		table_set(row, 5, apart_text(quantile));
 	}
 	table_print(table, out);
+}
+
+/* Lines of text, folded between words where the terminal ends. */
+static void print_folded(const char *text, size_t width, FILE *out)
+{
+	size_t column = 0;
+
+	while (*text) {
+		size_t word = strcspn(text, " \n"), blank = column ? 1 : 0;
+
+		if (column && column + blank + word > width) {
+			fputc('\n', out);
+			column = blank = 0;
+		}
+		fprintf(out, "%s%.*s", blank ? " " : "", (int)word, text);
+		column += blank + word;
+		text += word;
+		if (*text == '\n') {
+			fputc('\n', out);
+			column = 0;
+		}
+		text += *text ? 1 : 0;
+	}
 }
 
 void histogram_print_compared(const struct histogram *histogram, const struct table_look *look,
@@ -219,5 +251,6 @@ void histogram_print_compared(const struct histogram *histogram, const struct ta
 		2, out);
 	fputc('\n', out);
 	print_differences(&compare, names, look, out);
-	fprintf(out, "\n%s", verdict);
+	fputc('\n', out);
+	print_folded(verdict, look->width, out);
 }
