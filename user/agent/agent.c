@@ -257,6 +257,9 @@ static int make_parts(struct agent *agent)
 			   &agent->backends);
 	if (!err)
 		err = telemetry_new(agent->loop, view, agent->config->sample, &agent->telemetry);
+	if (!err && view->has_telemetry)
+		err = flow_events_new(agent->loop, view, &agent->slots, agent->events,
+				      &agent->flow_events);
 	if (!err)
 		err = sd_event_add_defer(agent->loop, &agent->overlay, on_overlay, agent);
 	if (!err)
@@ -343,6 +346,7 @@ void agent_free(struct agent *agent)
 		state_flush(agent->state);
 	backends_free(agent->backends);
 	telemetry_free(agent->telemetry);
+	flow_events_free(agent->flow_events);
 	decap_free(agent->decap);
 	for (unsigned int bank = 0; bank < STEER_BANKS; bank++)
 		compiled_free(agent->compiled[bank]);

@@ -89,6 +89,7 @@ const struct bank_slots *agent_slots(const struct agent *agent);
 const struct backends *agent_backends(const struct agent *agent);
 struct events *agent_events(const struct agent *agent);
 struct telemetry *agent_telemetry(const struct agent *agent);
+sd_event *agent_loop(const struct agent *agent);
 
 /* Sums over CPUs. name(i) is NULL past the last. */
 const char *agent_counter(const struct agent *agent, size_t i, uint64_t *ret_value);

@@ -5,6 +5,7 @@
 
 #include "agent/agent.h"
 #include "agent/decap.h"
+#include "agent/flow_events.h"
 #include "common/routes_check.h"
 
 #define OWNER_ADOPTED (1U << STEER_BANKS) /* of slots that an earlier agent left in the maps */
@@ -19,6 +20,7 @@ struct agent {
 	struct events *events;
 	struct backends *backends;
 	struct telemetry *telemetry;
+	struct flow_events *flow_events;
 	struct bank_slots slots;
 
 	struct compiled *compiled[STEER_BANKS]; /* what each bank holds; NULL: nothing known */

@@ -44,6 +44,11 @@ struct telemetry *agent_telemetry(const struct agent *agent)
 	return agent->telemetry;
 }
 
+sd_event *agent_loop(const struct agent *agent)
+{
+	return agent->loop;
+}
+
 void agent_info(const struct agent *agent, struct agent_info *ret)
 {
 	const struct compiled *live = agent_live(agent);

@@ -279,4 +279,6 @@ void api_register(struct rpc_server *server, struct agent *agent)
 	rpc_on_agent_service_explain(server, api_explain, agent);
 	rpc_on_agent_service_sync(server, api_sync_opened, api_sync, agent);
 	rpc_on_agent_service_watch_events(server, api_watch_events, agent);
+	rpc_on_agent_service_watch_telemetry(server, api_watch_telemetry, agent);
+	rpc_on_agent_service_set_sampling(server, api_set_sampling, agent);
 }

@@ -17,5 +17,9 @@ void api_sync_opened(struct rpc_call *call, void *agent);
 void api_sync(struct rpc_call *call, const Steerd__V1__SyncRequest *request, void *agent);
 void api_watch_events(struct rpc_call *call, const Steerd__V1__WatchEventsRequest *request,
 		      void *agent);
+void api_watch_telemetry(struct rpc_call *call, const Steerd__V1__WatchTelemetryRequest *request,
+			 void *agent);
+void api_set_sampling(struct rpc_call *call, const Steerd__V1__SetSamplingRequest *request,
+		      void *agent);
 
 #endif

@@ -5,48 +5,11 @@
 #include <arpa/inet.h>
 #include <errno.h>
 
+#include "agent/api_arena.h"
 #include "agent/explain.h"
 #include "agent/split.h"
 #include "common/routes_proto.h"
 #include "common/util.h"
-
-/* Memory that a message is made of, freed together. */
-struct arena {
-	void **blocks;
-	size_t n;
-};
-
-static void *arena_take(struct arena *arena, void *block)
-{
-	if ((arena->n & (arena->n - 1)) == 0)
-		arena->blocks = util_realloc(arena->blocks, arena->n ? 2 * arena->n : 1,
-					     sizeof(*arena->blocks));
-	arena->blocks[arena->n++] = block;
-	return block;
-}
-
-static void *arena_calloc(struct arena *arena, size_t n, size_t size)
-{
-	return arena_take(arena, util_calloc(n, size));
-}
-
-static void arena_clear(struct arena *arena)
-{
-	for (size_t i = 0; i < arena->n; i++)
-		free(arena->blocks[i]);
-	free(arena->blocks);
-}
-
-/* n messages of a type and the pointers to them, as protobuf-c lists are. */
-#define ARENA_LIST(arena, n, init, ret_items, ret_pointers)                                        \
-	do {                                                                                       \
-		(ret_items) = arena_calloc(arena, n, sizeof(*(ret_items)));                        \
-		(ret_pointers) = arena_calloc(arena, n, sizeof(*(ret_pointers)));                  \
-		for (size_t i_ = 0; i_ < (n); i_++) {                                              \
-			init(&(ret_items)[i_]);                                                    \
-			(ret_pointers)[i_] = &(ret_items)[i_];                                     \
-		}                                                                                  \
-	} while (0)
 
 static char *arena_address(struct arena *arena, const struct address *address)
 {
@@ -120,6 +83,8 @@ static void fill_backend(struct arena *arena, const struct agent *agent,
 	status->packets = look.packets;
 	status->bytes = look.bytes;
 	status->next_hop = (char *)look.next_hop;
+	status->syns_unanswered = telemetry_syns_unanswered(agent_telemetry(agent),
+							    stack->slots[i]);
 }
 
 static void fill_stack(struct arena *arena, const struct agent *agent, size_t index,
@@ -210,6 +175,7 @@ void api_get_status(struct rpc_call *call, const Steerd__V1__GetStatusRequest *r
 	response.previous_version = info.previous_version;
 	response.started_unix_ms = info.started_unix_ms;
 	response.persist_error = (char *)info.persist_error;
+	response.sample_one_in = telemetry_sampling(agent_telemetry(agent));
 	fill_interfaces(&arena, agent, &response);
 	fill_routes(&arena, agent, &response);
 	fill_counters(&arena, agent, &response);

@@ -16,7 +16,14 @@
 #define EVENTS_KEPT	  4096 /* 2 MB */
 #define EVENT_MESSAGE_MAX 384  /* bytes with the NUL; longer messages are cut */
 
-enum event_kind { EVENT_ROUTES, EVENT_BACKEND, EVENT_INTERFACE, EVENT_AGENT, EVENT_KIND_MAX };
+enum event_kind {
+	EVENT_ROUTES,
+	EVENT_BACKEND,
+	EVENT_INTERFACE,
+	EVENT_AGENT,
+	EVENT_FLOW,
+	EVENT_KIND_MAX
+};
 
 /* All texts are printable UTF-8; "" where the event is about no service, stack or backend. */
 struct event {
@@ -44,7 +51,7 @@ void events_add(struct events *events, enum event_kind kind, const char *service
 		const char *backend, const char *format, ...) __attribute__((format(printf, 6, 7)));
 
 uint64_t events_last(const struct events *events); /* newest sequence; 0: none yet */
-const char *event_kind_name(enum event_kind kind); /* "routes", "backend", "interface", "agent" */
+const char *event_kind_name(enum event_kind kind); /* "routes", "backend", …, "flow" */
 
 /*
  * There is something to read. Comes from the loop, once for each time that the reader had read
