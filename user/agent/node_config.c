@@ -6,6 +6,7 @@
 #include <sys/un.h>
 
 #include "abi.h"
+#include "agent/node_config_file.h"
 #include "common/text.h"
 #include "common/util.h"
 #include "common/yaml_reader.h"
@@ -156,8 +157,7 @@ static void read_path(struct yaml_reader *reader, const struct tree_node *node, 
 		keep_path(reader, node, text, max, ret_path);
 }
 
-/* Of a file that stands beside the node file where the path is relative. */
-static void read_file_path(struct yaml_reader *reader, const struct tree_node *node,
+void node_config_read_file(struct yaml_reader *reader, const struct tree_node *node,
 			   char **ret_path)
 {
 	const char *text = yaml_read_text(reader, node);
@@ -175,17 +175,17 @@ static void read_unix(struct yaml_reader *reader, const struct tree_node *node, 
 
 static void read_cert(struct yaml_reader *reader, const struct tree_node *node, void *into)
 {
-	read_file_path(reader, node, &((struct node_config *)into)->tcp_cert);
+	node_config_read_file(reader, node, &((struct node_config *)into)->tcp_cert);
 }
 
 static void read_key(struct yaml_reader *reader, const struct tree_node *node, void *into)
 {
-	read_file_path(reader, node, &((struct node_config *)into)->tcp_key);
+	node_config_read_file(reader, node, &((struct node_config *)into)->tcp_key);
 }
 
 static void read_client_ca(struct yaml_reader *reader, const struct tree_node *node, void *into)
 {
-	read_file_path(reader, node, &((struct node_config *)into)->tcp_client_ca);
+	node_config_read_file(reader, node, &((struct node_config *)into)->tcp_client_ca);
 }
 
 static void endpoint_clear(struct node_endpoint *endpoint)
@@ -398,7 +398,7 @@ static void read_state_dir(struct yaml_reader *reader, const struct tree_node *n
 
 static void read_routes(struct yaml_reader *reader, const struct tree_node *node, void *into)
 {
-	read_file_path(reader, node, &((struct node_config *)into)->routes);
+	node_config_read_file(reader, node, &((struct node_config *)into)->routes);
 }
 
 static void read_services(struct yaml_reader *reader, const struct tree_node *node, void *into)
@@ -444,10 +444,16 @@ static void read_sample(struct yaml_reader *reader, const struct tree_node *node
 		yaml_read_number(reader, node, 1, NODE_SAMPLE_MAX, &config->sample);
 }
 
+static void read_otlp(struct yaml_reader *reader, const struct tree_node *node, void *into)
+{
+	node_otlp_read(reader, node, &((struct node_config *)into)->otlp);
+}
+
 static void read_telemetry(struct yaml_reader *reader, const struct tree_node *node, void *into)
 {
 	static const struct yaml_field fields[] = {
 		{"sample", read_sample},
+		{"otlp", read_otlp},
 	};
 
 	yaml_read_fields(reader, node, fields, ARRAY_SIZE(fields), into);
@@ -563,6 +569,9 @@ int node_config_load(const char *path, struct node_config *ret, struct problems 
 	put_beside(path, &ret->tcp_key);
 	put_beside(path, &ret->tcp_client_ca);
 	put_beside(path, &ret->routes);
+	put_beside(path, &ret->otlp.ca);
+	put_beside(path, &ret->otlp.cert);
+	put_beside(path, &ret->otlp.key);
 	return 0;
 }
 
@@ -589,5 +598,6 @@ void node_config_clear(struct node_config *config)
 	free(config->pin_dir);
 	free(config->state_dir);
 	free(config->routes);
+	node_otlp_clear(&config->otlp);
 	*config = (struct node_config){0};
 }

@@ -3,6 +3,7 @@
 #ifndef STEER_NODE_CONFIG_H
 #define STEER_NODE_CONFIG_H
 
+#include "agent/node_otlp.h"
 #include "common/routes.h"
 #include "common/routes_check.h"
 
@@ -70,6 +71,7 @@ struct node_config {
 	char *routes;	 /* NULL: none; relative: to the node file */
 	struct node_limits limits;
 	uint32_t sample; /* telemetry: one flow in so many, NODE_SAMPLE_AUTO or NODE_SAMPLE_OFF */
+	struct node_otlp otlp;
 };
 
 /*

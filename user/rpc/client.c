@@ -11,6 +11,7 @@
 
 #define REPLY_MAX      (64 << 20) /* bytes; a full status is a few megabytes */
 #define METADATA_MAX   (1 << 20)  /* bytes; a refusal lists every problem in its status message */
+#define RECONNECT_MS   5000	  /* at most, from one attempt to connect to the next */
 #define CREDENTIAL_MAX (1 << 20)  /* bytes of a PEM file */
 
 struct rpc_client {
@@ -108,24 +109,26 @@ static int tls_credentials(const struct rpc_client_options *options,
 			   grpc_channel_credentials **ret_credentials, struct rpc_error *error)
 {
 	CLEANUP_FREE char *cert = NULL, *key = NULL, *ca = NULL;
-	int ret;
+	bool has_pair = options->cert && options->key;
+	grpc_ssl_pem_key_cert_pair pair;
+	int ret = 0;
 
-	if (!options->cert || !options->key || !options->ca)
+	if (!options->ca || (!has_pair && !options->is_anonymous))
 		return fail(
 			error, -EINVAL,
 			util_format("%s is reached with mutual TLS only: it needs a certificate, "
 				    "its key and the CA of the server",
 				    options->address));
-	ret = read_credential("certificate", options->cert, &cert, error);
-	if (!ret)
+	if (has_pair)
+		ret = read_credential("certificate", options->cert, &cert, error);
+	if (!ret && has_pair)
 		ret = read_credential("key", options->key, &key, error);
 	if (!ret)
 		ret = read_credential("CA", options->ca, &ca, error);
 	if (ret < 0)
 		return ret;
-	*ret_credentials = grpc_ssl_credentials_create(
-		ca, &(grpc_ssl_pem_key_cert_pair){.private_key = key, .cert_chain = cert}, NULL,
-		NULL);
+	pair = (grpc_ssl_pem_key_cert_pair){.private_key = key, .cert_chain = cert};
+	*ret_credentials = grpc_ssl_credentials_create(ca, has_pair ? &pair : NULL, NULL, NULL);
 	return 0;
 }
 
@@ -142,6 +145,9 @@ static grpc_channel *create_channel(const char *target, grpc_channel_credentials
 		{.type = GRPC_ARG_INTEGER,
 		 .key = (char *)GRPC_ARG_ENABLE_HTTP_PROXY,
 		 .value.integer = 0},
+		{.type = GRPC_ARG_INTEGER,
+		 .key = (char *)GRPC_ARG_MAX_RECONNECT_BACKOFF_MS,
+		 .value.integer = RECONNECT_MS},
 	};
 
 	return grpc_channel_create(target, credentials,
@@ -154,7 +160,7 @@ int rpc_client_open(const struct rpc_client_options *options, struct rpc_client 
 	CLEANUP_FREE char *target = NULL;
 	grpc_channel_credentials *credentials;
 	struct rpc_client *client;
-	bool is_local;
+	bool is_clear;
 	int ret;
 
 	if (!options->address || !*options->address)
@@ -162,9 +168,9 @@ int rpc_client_open(const struct rpc_client_options *options, struct rpc_client 
 	/* The library's own lines would double what the error says. */
 	setenv("GRPC_VERBOSITY", "NONE", 0);
 	grpc_init();
-	is_local = address_is_local(options->address);
+	is_clear = options->is_plaintext || address_is_local(options->address);
 	ret = 0;
-	if (is_local)
+	if (is_clear)
 		credentials = grpc_insecure_credentials_create();
 	else
 		ret = tls_credentials(options, &credentials, error);
@@ -374,6 +380,11 @@ static bool is_pending(const struct rpc_stream *stream)
 {
 	return stream->pending[TAG_STATUS] || stream->pending[TAG_SEND] ||
 	       stream->pending[TAG_RECEIVE];
+}
+
+void rpc_stream_cancel(struct rpc_stream *stream)
+{
+	grpc_call_cancel(stream->call, NULL);
 }
 
 void rpc_stream_close(struct rpc_stream *stream)

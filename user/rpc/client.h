@@ -30,9 +30,11 @@ void rpc_bytes_clear(struct rpc_bytes *bytes);
 
 struct rpc_client_options {
 	const char *address; /* "unix:///run/x.sock", "/run/x.sock" or "host:port" */
-	const char *cert;    /* PEM files, for host:port, which is always mutual TLS */
+	const char *cert;    /* PEM files, for host:port, which is mutual TLS unless: */
 	const char *key;
 	const char *ca;
+	bool is_anonymous; /* cert and key may be NULL: only the server says who it is */
+	bool is_plaintext; /* no TLS for host:port either */
 };
 
 /*
@@ -69,6 +71,8 @@ int rpc_stream_receive(struct rpc_stream *stream, struct rpc_bytes *ret_message,
 		       struct rpc_error *error);
 /* Up to timeout_ms; true: rpc_stream_receive() would not have to wait now. */
 bool rpc_stream_wait(struct rpc_stream *stream, uint32_t timeout_ms);
+/* Makes the call end soon, whatever it waits for. From any thread, before rpc_stream_close(). */
+void rpc_stream_cancel(struct rpc_stream *stream);
 void rpc_stream_close(struct rpc_stream *stream); /* cancels what is not over; accepts NULL */
 
 #define CLEANUP_RPC_ERROR  __attribute__((cleanup(rpc_error_clear)))
