@@ -57,7 +57,9 @@ check-deps:
 
 PROTOS := $(patsubst proto/%,%,$(wildcard proto/*/v1/*.proto proto/*/*/v1/*.proto \
 	proto/*/*/v1alpha/*.proto))
-PB_C := $(PROTOS:%.proto=$(GEN)/%.pb-c.c)
+# What is only sent to others has no service here, and no place in reflection.
+SENT_PROTOS := io/prometheus/client/metrics.proto opentelemetry/metrics.proto
+PB_C := $(patsubst %.proto,$(GEN)/%.pb-c.c,$(PROTOS) $(SENT_PROTOS))
 PB_H := $(PB_C:.c=.h)
 PROTOSET := $(GEN)/steerd.protoset
 DESCRIPTOR_PROTO := /usr/include/google/protobuf/descriptor.proto

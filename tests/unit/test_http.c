@@ -21,6 +21,10 @@ struct fixture {
 	sd_event *loop;
 	struct http *http;
 	int ready_status;
+	unsigned int streams; /* open now */
+	uint64_t stream_size; /* bytes of the page at /stream; it breaks off at BROKEN */
+	unsigned int reads;
+	char accept[64]; /* that the last one was opened with */
 };
 
 static int metrics_page(void *userdata, FILE *out)
@@ -48,6 +52,50 @@ static int big_page(void *userdata, FILE *out)
 	return 200;
 }
 
+#define BROKEN	     UINT64_MAX
+#define STREAM_BYTES (BIG / 4) /* that one is said to hold */
+
+struct stream {
+	struct fixture *f;
+	uint64_t at;
+};
+
+static void *stream_open(void *userdata, const char *accept, const char **ret_type)
+{
+	struct stream *stream = util_calloc(1, sizeof(*stream));
+
+	stream->f = userdata;
+	stream->f->streams++;
+	snprintf(stream->f->accept, sizeof(stream->f->accept), "%s", accept ? accept : "none");
+	*ret_type = "text/streamed";
+	return stream;
+}
+
+/* "abc…zabc…" */
+static ssize_t stream_read(void *userdata, char *buffer, size_t max)
+{
+	struct stream *stream = userdata;
+	size_t n = 0;
+
+	stream->f->reads++;
+	if (stream->f->stream_size == BROKEN && stream->at > BIG / 8)
+		return -EIO;
+	for (; n < max && stream->at < stream->f->stream_size; n++)
+		buffer[n] = (char)('a' + stream->at++ % 26);
+	return (ssize_t)n;
+}
+
+static void stream_close(void *userdata)
+{
+	struct stream *stream = userdata;
+
+	stream->f->streams--;
+	free(stream);
+}
+
+static const struct http_stream stream_page = {stream_open, stream_read, stream_close,
+					       STREAM_BYTES};
+
 static const struct http_limits limits = {
 	.connections = 4,
 	.idle_s = 60,
@@ -60,11 +108,13 @@ static int setup_at(void **state, const char *address)
 	static struct fixture f;
 	struct node_endpoint endpoint = {.text = (char *)"test"};
 	const struct http_page pages[] = {
-		{"/metrics", NULL, metrics_page, NULL},
-		{"/readyz", "text/plain", ready_page, &f},
-		{"/big", NULL, big_page, NULL},
+		{"/metrics", .render = metrics_page},
+		{"/readyz", "text/plain", ready_page, .userdata = &f},
+		{"/big", .render = big_page},
+		{"/stream", .userdata = &f, .stream = &stream_page},
 	};
 
+	f = (struct fixture){};
 	log_set_level(LOG_LEVEL_ERROR);
 	assert_int_equal(address_parse(address, &endpoint.address), 0);
 	assert_true(sd_event_new(&f.loop) >= 0);
@@ -227,7 +277,8 @@ static void other_methods_and_paths_are_refused(void **state)
 	}
 	text = ask(f, "GET /metrics/ HTTP/1.1\r\n" CLOSE);
 	assert_memory_equal(text, "HTTP/1.1 404 ", 13);
-	assert_non_null(strstr(text, "\r\n\r\nnot found; there is /metrics /readyz /big\n"));
+	assert_non_null(
+		strstr(text, "\r\n\r\nnot found; there is /metrics /readyz /big /stream\n"));
 	text = ask(f, "GET /../etc/passwd HTTP/1.1\r\n" CLOSE);
 	assert_memory_equal(text, "HTTP/1.1 404 ", 13);
 	text = ask(f, "nonsense\r\n\r\n");
@@ -331,6 +382,138 @@ static void connections_over_the_limit_wait_their_turn(void **state)
 		close(fd[i]);
 }
 
+/* The bytes of a chunked body (RFC 9112, 7.1), read to the end; -1: it does not end as it should. */
+static int64_t read_chunks(struct fixture *f, int fd)
+{
+	static char text[2 * BIG];
+	size_t length = 0;
+	int64_t sum = 0;
+	ssize_t got;
+	char *at;
+
+	while ((got = recv(fd, text + length, sizeof(text) - length, MSG_DONTWAIT)) != 0) {
+		if (got < 0 && errno != EAGAIN)
+			return -1;
+		if (got < 0)
+			turn(f);
+		else
+			length += (size_t)got;
+	}
+	at = memmem(text, length, "\r\n\r\n", 4);
+	assert_non_null(at);
+	for (at += 4; at < text + length;) {
+		size_t size = strtoul(at, &at, 16);
+
+		at += 2;
+		if (!size)
+			return sum;
+		for (size_t i = 0; i < size && at + i < text + length; i++, sum++)
+			assert_int_equal(at[i], 'a' + sum % 26);
+		at += size + 2;
+	}
+	return -1;
+}
+
+#define GET_STREAM "GET /stream HTTP/1.1\r\nAccept: x/y;q=0.5\r\n" CLOSE
+
+static void a_stream_arrives_whole_in_pieces_and_is_closed(void **state)
+{
+	const uint64_t sizes[] = {0, 1, BIG};
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
+		int fd = dial(f, GET_STREAM);
+
+		f->stream_size = sizes[i];
+		assert_int_equal(read_chunks(f, fd), sizes[i]);
+		assert_int_equal(f->streams, 0);
+		assert_string_equal(f->accept, "x/y;q=0.5");
+		close(fd);
+	}
+	assert_true(f->reads >= BIG / (64 << 10));
+}
+
+static void a_stream_chooses_its_type_and_head_reads_nothing_of_it(void **state)
+{
+	struct fixture *f = *state;
+	const char *text;
+
+	f->stream_size = BIG;
+	text = ask(f, "HEAD /stream HTTP/1.1\r\n" CLOSE);
+	assert_memory_equal(text, "HTTP/1.1 200 OK\r\n", 17);
+	assert_non_null(strstr(text, "\r\nContent-Type: text/streamed\r\n"));
+	assert_string_equal(strstr(text, "\r\n\r\n"), "\r\n\r\n");
+	assert_int_equal(f->reads, 0);
+	assert_int_equal(f->streams, 0);
+	assert_string_equal(f->accept, "none");
+}
+
+static void a_stream_that_breaks_off_does_not_look_whole(void **state)
+{
+	struct fixture *f = *state;
+	int fd = dial(f, GET_STREAM);
+
+	f->stream_size = BROKEN;
+	assert_int_equal(read_chunks(f, fd), -1);
+	assert_int_equal(f->streams, 0);
+	close(fd);
+}
+
+static void a_scraper_that_never_reads_holds_one_piece_and_is_ended(void **state)
+{
+	struct fixture *f = *state;
+	unsigned long long start = util_now_ms();
+	int fd = dial_with(f, GET_STREAM, 4096);
+
+	f->stream_size = BROKEN - 1; /* without an end */
+	while (!f->streams)
+		turn(f);
+	assert_memory_equal(ask(f, "GET /metrics HTTP/1.1\r\n" CLOSE), "HTTP/1.1 200 ", 13);
+	while (f->streams && util_now_ms() < start + PATIENCE_MS)
+		turn(f);
+	assert_int_equal(f->streams, 0);
+	assert_true(util_now_ms() - start >= limits.answer_ms - 100);
+	/* What was made is what the sockets took. */
+	assert_true(f->reads < 64 * (16u << 20) / (64u << 10));
+	close(fd);
+}
+
+static void streams_count_as_pages_being_sent(void **state)
+{
+	struct fixture *f = *state;
+	int slow = dial_with(f, "GET /big HTTP/1.1\r\n" CLOSE, 4096), fd[2];
+
+	f->stream_size = BROKEN - 1;
+	while (recv(slow, &(char){0}, 1, MSG_DONTWAIT) < 0)
+		turn(f);
+	for (size_t i = 0; i < 2; i++) {
+		fd[i] = dial_with(f, GET_STREAM, 4096);
+		while (f->streams <= i)
+			turn(f);
+	}
+	assert_memory_equal(ask(f, GET_STREAM), "HTTP/1.1 503 ", 13);
+	for (size_t i = 0; i < 2; i++)
+		close(fd[i]);
+	close(slow);
+	while (http_connections(f->http))
+		turn(f);
+	assert_int_equal(f->streams, 0);
+}
+
+static void freeing_it_closes_what_is_being_streamed(void **state)
+{
+	struct fixture *f = *state;
+	int fd = dial_with(f, GET_STREAM, 4096);
+
+	f->stream_size = BROKEN - 1;
+	while (!f->streams)
+		turn(f);
+	http_free(f->http);
+	f->http = NULL;
+	assert_int_equal(f->streams, 0);
+	close(fd);
+}
+
 /* Counts the loop's turns over a while. */
 static unsigned int turns_in(struct fixture *f, unsigned int ms)
 {
@@ -401,6 +584,12 @@ int main(void)
 		TEST(a_reader_that_drips_is_ended),
 		TEST(a_request_that_drips_is_ended),
 		TEST(connections_over_the_limit_wait_their_turn),
+		TEST(a_stream_arrives_whole_in_pieces_and_is_closed),
+		TEST(a_stream_chooses_its_type_and_head_reads_nothing_of_it),
+		TEST(a_stream_that_breaks_off_does_not_look_whole),
+		TEST(a_scraper_that_never_reads_holds_one_piece_and_is_ended),
+		TEST(streams_count_as_pages_being_sent),
+		TEST(freeing_it_closes_what_is_being_streamed),
 		TEST(running_out_of_descriptors_is_survived_without_spinning),
 		cmocka_unit_test_setup_teardown(it_listens_on_ipv6_too, setup_ipv6, teardown),
 		TEST(an_address_in_use_is_an_error),

@@ -9,12 +9,13 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
-#define CONTENT_TYPE	"text/plain; version=0.0.4; charset=utf-8"
-#define SWEEP_MS	500	   /* how late a deadline may be noticed */
-#define REQUEST_BYTES	(16 << 10) /* memory of one connection: request line and headers */
-#define RUNS_MAX	200	   /* of the library in each RUNS_US */
-#define RUNS_US		100000
-#define PATHS_SHOWN_MAX 256
+#define CONTENT_TYPE	 "text/plain; version=0.0.4; charset=utf-8"
+#define SWEEP_MS	 500	    /* how late a deadline may be noticed */
+#define CONNECTION_BYTES (64 << 10) /* memory of one: request line, headers, bytes to be sent */
+#define STREAM_BYTES	 (16 << 10)
+#define RUNS_MAX	 200 /* of the library in each RUNS_US */
+#define RUNS_US		 100000
+#define PATHS_SHOWN_MAX	 256
 
 const struct http_limits http_default_limits = {
 	.connections = 64,
@@ -82,6 +83,26 @@ static enum MHD_Result send_text(struct MHD_Connection *connection, unsigned int
 	return send_constant(connection, status, MHD_HTTP_HEADER_CONTENT_TYPE, CONTENT_TYPE, text);
 }
 
+/* Takes the response. */
+static enum MHD_Result send_response(struct MHD_Connection *connection,
+				     struct MHD_Response *response, unsigned int status,
+				     const char *type)
+{
+	enum MHD_Result result;
+
+	MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type);
+	MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+	result = MHD_queue_response(connection, status, response);
+	MHD_destroy_response(response);
+	return result;
+}
+
+static enum MHD_Result send_busy(struct MHD_Connection *connection)
+{
+	return send_text(connection, MHD_HTTP_SERVICE_UNAVAILABLE,
+			 "too many slow readers of this page, try later\n");
+}
+
 /* Takes the text. */
 static enum MHD_Result send_page(struct http *http, struct MHD_Connection *connection,
 				 const struct http_page *page, unsigned int status, char *text,
@@ -89,7 +110,6 @@ static enum MHD_Result send_page(struct http *http, struct MHD_Connection *conne
 {
 	struct answer *answer = util_calloc(1, sizeof(*answer));
 	struct MHD_Response *response;
-	enum MHD_Result result;
 
 	*answer = (struct answer){.http = http, .size = size, .text = text};
 	http->bytes += size;
@@ -99,12 +119,8 @@ static enum MHD_Result send_page(struct http *http, struct MHD_Connection *conne
 		answer_free(answer);
 		return MHD_NO;
 	}
-	MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE,
-				page->content_type ? page->content_type : CONTENT_TYPE);
-	MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
-	result = MHD_queue_response(connection, status, response);
-	MHD_destroy_response(response);
-	return result;
+	return send_response(connection, response, status,
+			     page->content_type ? page->content_type : CONTENT_TYPE);
 }
 
 /* The status, with the whole page in *ret_text, or -errno. */
@@ -138,10 +154,61 @@ static enum MHD_Result answer_page(struct http *http, struct MHD_Connection *con
 	}
 	if (http->bytes && http->bytes + size > http->limits.bytes) {
 		free(text);
-		return send_text(connection, MHD_HTTP_SERVICE_UNAVAILABLE,
-				 "too many slow readers of this page, try later\n");
+		return send_busy(connection);
 	}
 	return send_page(http, connection, page, (unsigned int)status, text, size);
+}
+
+/* A page that is made while the library sends it. */
+struct streaming {
+	struct http *http;
+	const struct http_stream *ops;
+	void *stream;
+};
+
+static ssize_t streaming_read(void *userdata, uint64_t position, char *buffer, size_t max)
+{
+	struct streaming *streaming = userdata;
+	ssize_t n = streaming->ops->read(streaming->stream, buffer, max);
+
+	(void)position;
+	return n ? n : MHD_CONTENT_READER_END_OF_STREAM;
+}
+
+static void streaming_free(void *userdata)
+{
+	struct streaming *streaming = userdata;
+
+	streaming->ops->close(streaming->stream);
+	streaming->http->bytes -= streaming->ops->bytes;
+	free(streaming);
+}
+
+static enum MHD_Result stream_page(struct http *http, struct MHD_Connection *connection,
+				   const struct http_page *page, bool is_head)
+{
+	const char *accept = MHD_lookup_connection_value(connection, MHD_HEADER_KIND,
+							 MHD_HTTP_HEADER_ACCEPT);
+	struct streaming *streaming;
+	const char *type = CONTENT_TYPE;
+	struct MHD_Response *response;
+
+	if (http->bytes + page->stream->bytes > http->limits.bytes)
+		return send_busy(connection);
+	streaming = util_calloc(1, sizeof(*streaming));
+	*streaming = (struct streaming){.http = http, .ops = page->stream};
+	streaming->stream = page->stream->open(page->userdata, accept, &type);
+	http->bytes += page->stream->bytes;
+	response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, STREAM_BYTES, streaming_read,
+						     streaming, streaming_free);
+	if (!response) {
+		streaming_free(streaming);
+		return MHD_NO;
+	}
+	/* The library would end the chunks that HEAD does not have. */
+	if (is_head)
+		MHD_set_response_options(response, MHD_RF_HTTP_1_0_COMPATIBLE_STRICT, MHD_RO_END);
+	return send_response(connection, response, MHD_HTTP_OK, type);
 }
 
 static enum MHD_Result answer_not_found(const struct http *http, struct MHD_Connection *connection)
@@ -158,11 +225,13 @@ static enum MHD_Result answer_not_found(const struct http *http, struct MHD_Conn
 }
 
 static enum MHD_Result answer(struct http *http, struct MHD_Connection *connection,
-			      const char *path)
+			      const char *path, bool is_head)
 {
 	for (size_t i = 0; i < http->pages_n; i++)
 		if (!strcmp(path, http->pages[i].path))
-			return answer_page(http, connection, &http->pages[i]);
+			return http->pages[i].stream
+				       ? stream_page(http, connection, &http->pages[i], is_head)
+				       : answer_page(http, connection, &http->pages[i]);
 	return answer_not_found(http, connection);
 }
 
@@ -190,7 +259,7 @@ static enum MHD_Result on_request(void *userdata, struct MHD_Connection *connect
 		return MHD_YES;
 	}
 	peer_of(connection)->since_ms = util_now_ms();
-	return answer(http, connection, path);
+	return answer(http, connection, path, !strcmp(method, MHD_HTTP_METHOD_HEAD));
 }
 
 static void on_completed(void *userdata, struct MHD_Connection *connection, void **request,
@@ -352,7 +421,7 @@ static int start_daemon(struct http *http, const struct node_endpoint *endpoint)
 					MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
 					http->limits.connections, MHD_OPTION_CONNECTION_TIMEOUT,
 					http->limits.idle_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-					(size_t)REQUEST_BYTES, MHD_OPTION_NOTIFY_CONNECTION,
+					(size_t)CONNECTION_BYTES, MHD_OPTION_NOTIFY_CONNECTION,
 					on_connection, http, MHD_OPTION_NOTIFY_COMPLETED,
 					on_completed, http, MHD_OPTION_END);
 	return http->daemon ? 0 : -ENOMEM;

@@ -9,6 +9,7 @@
 #include "agent/api.h"
 #include "agent/node_config.h"
 #include "agent/options.h"
+#include "agent/otlp.h"
 #include "agent/pages.h"
 #include "agent/privileges.h"
 #include "agent/routes_file.h"
@@ -26,6 +27,8 @@ struct daemon {
 	sd_event *loop;
 	struct agent *agent;
 	struct routes_file *routes_file;
+	struct metrics_source source;
+	struct otlp *otlp;
 	struct http *http;
 	struct rpc_server *server;
 	bool draining;
@@ -100,6 +103,27 @@ static int listen_everywhere(struct daemon *daemon)
 	return err;
 }
 
+/* What shows and sends metrics. */
+static int start_metrics(struct daemon *daemon)
+{
+	struct otlp_options options = {
+		.config = &daemon->config.otlp,
+		.source = &daemon->source,
+		.node = daemon->config.node,
+		.version = STEER_VERSION,
+		.start_ns = agent_view(daemon->agent)->control->epoch_ns,
+	};
+	int err;
+
+	daemon->source.agent = daemon->agent;
+	daemon->source.telemetry = agent_telemetry(daemon->agent);
+	err = otlp_new(daemon->loop, &options, &daemon->otlp);
+	daemon->source.otlp = daemon->otlp;
+	if (err)
+		return err;
+	return pages_serve(daemon->loop, &daemon->config, &daemon->source, &daemon->http);
+}
+
 /* Capabilities go before gRPC starts threads, which would keep them. */
 static int start(struct daemon *daemon)
 {
@@ -108,7 +132,7 @@ static int start(struct daemon *daemon)
 	if (!err)
 		err = agent_new(daemon->loop, &daemon->config, &daemon->agent);
 	if (!err)
-		err = pages_serve(daemon->loop, &daemon->config, daemon->agent, &daemon->http);
+		err = start_metrics(daemon);
 	if (!err && daemon->config.routes)
 		err = routes_file_new(daemon->loop, &daemon->config, daemon->agent,
 				      &daemon->routes_file);
@@ -138,6 +162,7 @@ static int run(struct daemon *daemon)
 		err = sd_event_loop(daemon->loop);
 	rpc_server_free(daemon->server);
 	http_free(daemon->http);
+	otlp_free(daemon->otlp);
 	routes_file_free(daemon->routes_file);
 	agent_free(daemon->agent);
 	sd_event_unref(daemon->loop);

@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The families of the live routes: services, their splits, and all packets and flows to backends. */
+#include "agent/metrics_page.h"
+
+#include "common/util.h"
+
+static void address_key(const struct address *address, uint8_t ret[STEER_NAME])
+{
+	memset(ret, 0, STEER_NAME);
+	memcpy(ret, address->bytes, sizeof(address->bytes));
+}
+
+static void name_key(const char *name, uint8_t ret[STEER_NAME])
+{
+	memset(ret, 0, STEER_NAME);
+	memcpy(ret, name, strnlen(name, STEER_NAME));
+}
+
+/* How to walk over stacks and their backends, or services and what they are split over. */
+struct walk {
+	size_t (*outers)(const struct compiled *live);
+	const char *(*outer_name)(const struct compiled *live, size_t i);
+	size_t (*inners)(const struct compiled *live, size_t i);
+	void (*inner_key)(const struct compiled *live, size_t i, size_t j, uint8_t *ret);
+};
+
+/* Other routes are live than before: the position goes to what follows those keys in them. */
+static void find_again(const struct walk *walk, const struct compiled *live,
+		       struct page_position *at)
+{
+	uint8_t key[STEER_NAME];
+	int order = 1;
+
+	for (at->outer = 0; at->outer < walk->outers(live); at->outer++) {
+		name_key(walk->outer_name(live, at->outer), key);
+		order = memcmp(key, at->outer_key, STEER_NAME);
+		if (order >= 0)
+			break;
+	}
+	at->inner = 0;
+	for (; order == 0 && at->inner < walk->inners(live, at->outer); at->inner++) {
+		walk->inner_key(live, at->outer, at->inner, key);
+		if (memcmp(key, at->inner_key, STEER_NAME) > 0)
+			break;
+	}
+}
+
+/* The item that the position comes to next, in *ret_i and *ret_j; false: there is none. */
+static bool walk_next(const struct walk *walk, const struct compiled *live,
+		      struct page_position *at, size_t *ret_i, size_t *ret_j)
+{
+	if (at->version && at->version != live->version)
+		find_again(walk, live, at);
+	at->version = live->version;
+	while (at->outer < walk->outers(live) && at->inner >= walk->inners(live, at->outer)) {
+		at->outer++;
+		at->inner = 0;
+	}
+	if (at->outer >= walk->outers(live))
+		return false;
+	name_key(walk->outer_name(live, at->outer), at->outer_key);
+	walk->inner_key(live, at->outer, at->inner, at->inner_key);
+	*ret_i = at->outer;
+	*ret_j = at->inner++;
+	return true;
+}
+
+static size_t services_n(const struct compiled *live)
+{
+	return live->routes->services_n;
+}
+
+static const char *service_name(const struct compiled *live, size_t i)
+{
+	return live->services[i].route->name;
+}
+
+static size_t one(const struct compiled *live, size_t i)
+{
+	(void)live;
+	(void)i;
+	return 1;
+}
+
+static void no_key(const struct compiled *live, size_t i, size_t j, uint8_t *ret)
+{
+	(void)live;
+	(void)i;
+	(void)j;
+	memset(ret, 0, STEER_NAME);
+}
+
+static size_t choices_n(const struct compiled *live, size_t i)
+{
+	return live->services[i].route->split_n;
+}
+
+static void choice_key(const struct compiled *live, size_t i, size_t j, uint8_t *ret)
+{
+	name_key(live->services[i].route->split[j].stack, ret);
+}
+
+static size_t stacks_n(const struct compiled *live)
+{
+	return live->routes->stacks_n;
+}
+
+static const char *stack_name(const struct compiled *live, size_t i)
+{
+	return live->stacks[i].route->name;
+}
+
+static size_t backends_n(const struct compiled *live, size_t i)
+{
+	return live->stacks[i].slots_n;
+}
+
+static void backend_key(const struct compiled *live, size_t i, size_t j, uint8_t *ret)
+{
+	const struct route_stack *stack = live->stacks[i].route;
+
+	memset(ret, 0, STEER_NAME);
+	if (stack->backends_n)
+		address_key(&stack->backends[j].address, ret);
+}
+
+static const struct walk services = {services_n, service_name, one, no_key};
+static const struct walk choices = {services_n, service_name, choices_n, choice_key};
+static const struct walk backends = {stacks_n, stack_name, backends_n, backend_key};
+
+enum service_number { SERVICE_PACKETS, SERVICE_BYTES };
+
+static bool step_service(struct metrics_out *out, const struct page_family *family,
+			 const struct metrics_source *source, struct page_position *at)
+{
+	const struct compiled *live = agent_live(source->agent);
+	struct traffic traffic;
+	size_t i, j;
+
+	if (!live || !walk_next(&services, live, at, &i, &j))
+		return false;
+	agent_service_traffic(source->agent, live->services[i].slot, &traffic);
+	metrics_count(out,
+		      family->part[0].what == SERVICE_PACKETS ? traffic.packets : traffic.bytes,
+		      METRIC_LABELS({"service", service_name(live, i)}));
+	return true;
+}
+
+static bool step_new_flows(struct metrics_out *out, const struct page_family *family,
+			   const struct metrics_source *source, struct page_position *at)
+{
+	const struct compiled *live = agent_live(source->agent);
+	size_t i, j;
+
+	(void)family;
+	if (!live || !walk_next(&choices, live, at, &i, &j))
+		return false;
+	metrics_count(out, agent_share_flows(source->agent, live->services[i].choice[j].share),
+		      METRIC_LABELS({"service", service_name(live, i)},
+				    {"stack", live->services[i].route->split[j].stack}));
+	return true;
+}
+
+static bool step_split_ratio(struct metrics_out *out, const struct page_family *family,
+			     const struct metrics_source *source, struct page_position *at)
+{
+	const struct compiled *live = agent_live(source->agent);
+	const struct route_service *service;
+	uint64_t sum = 0;
+	size_t i, j;
+
+	(void)family;
+	if (!live || !walk_next(&choices, live, at, &i, &j))
+		return false;
+	service = live->services[i].route;
+	for (size_t k = 0; k < service->split_n; k++)
+		sum += service->split[k].weight;
+	metrics_gauge(
+		out, sum ? (double)service->split[j].weight / (double)sum : 0,
+		METRIC_LABELS({"service", service->name}, {"stack", service->split[j].stack}));
+	return true;
+}
+
+static const char *backend_text(const struct compiled *live, size_t i, size_t j,
+				char text[ADDRESS_TEXT_MAX])
+{
+	const struct route_stack *stack = live->stacks[i].route;
+
+	return stack->backends_n ? address_text(&stack->backends[j].address, text) : "local";
+}
+
+enum backend_number { BACKEND_PACKETS, BACKEND_BYTES, BACKEND_UP };
+
+static bool step_backend(struct metrics_out *out, const struct page_family *family,
+			 const struct metrics_source *source, struct page_position *at)
+{
+	const struct compiled *live = agent_live(source->agent);
+	char text[ADDRESS_TEXT_MAX];
+	const struct metric_labels *labels;
+	struct backend_view look;
+	int what = family->part[0].what;
+	size_t i, j;
+
+	if (!live || !walk_next(&backends, live, at, &i, &j))
+		return false;
+	backends_look(agent_backends(source->agent), live->stacks[i].slots[j], &look);
+	labels = METRIC_LABELS({"stack", stack_name(live, i)},
+			       {"backend", backend_text(live, i, j, text)});
+	if (what == BACKEND_UP)
+		metrics_gauge(out, look.takes_new, labels);
+	else
+		metrics_count(out, what == BACKEND_PACKETS ? look.packets : look.bytes, labels);
+	return true;
+}
+
+#define SYNS_UNANSWERED FLOW_COUNT_MAX /* beside the numbers of enum flow_count */
+
+static bool step_flow_counts(struct metrics_out *out, const struct page_family *family,
+			     const struct metrics_source *source, struct page_position *at)
+{
+	const struct compiled *live = agent_live(source->agent);
+	uint64_t counts[FLOW_COUNT_MAX + 1];
+	char text[ADDRESS_TEXT_MAX];
+	size_t i, j;
+
+	if (!live || !source->telemetry || !walk_next(&backends, live, at, &i, &j))
+		return false;
+	telemetry_flows(source->telemetry, live->stacks[i].slots[j], counts);
+	if (family->part[0].what == SYNS_UNANSWERED)
+		counts[SYNS_UNANSWERED] = telemetry_syns_unanswered(source->telemetry,
+								    live->stacks[i].slots[j]);
+	for (size_t k = 0; k < (family->label ? 2 : 1); k++)
+		metrics_count(out, counts[family->part[k].what],
+			      METRIC_LABELS({"stack", stack_name(live, i)},
+					    {"backend", backend_text(live, i, j, text)},
+					    {family->label ? family->label : "when",
+					     family->part[k].value}));
+	return true;
+}
+
+/* clang-format off */
+static const struct page_family families[] = {
+	{{"steerd_service_packets_total", METRIC_COUNTER,
+	  "Packets of known services, by the service's VIP."},
+	 step_service, .part = {{SERVICE_PACKETS}}},
+	{{"steerd_service_bytes_total", METRIC_COUNTER,
+	  "Bytes of known services from the IP header on, by the service's VIP."},
+	 step_service, .part = {{SERVICE_BYTES}}},
+	{{"steerd_new_flows_total", METRIC_COUNTER,
+	  "Flows first seen, by the stack that the split gave them."},
+	 step_new_flows, .label = NULL},
+	{{"steerd_split_ratio", METRIC_GAUGE,
+	  "The share of a service's clients that its split gives to the stack, 0 to 1."},
+	 step_split_ratio, .label = NULL},
+	{{"steerd_packets_total", METRIC_COUNTER, "Packets sent to a backend."},
+	 step_backend, .part = {{BACKEND_PACKETS}}},
+	{{"steerd_bytes_total", METRIC_COUNTER,
+	  "Bytes sent to a backend, from the client's IP header on."},
+	 step_backend, .part = {{BACKEND_BYTES}}},
+	{{"steerd_backend_up", METRIC_GAUGE, "Whether the backend takes new flows: 1 or 0."},
+	 step_backend, .part = {{BACKEND_UP}}},
+	{{"steerd_syns_total", METRIC_COUNTER, "TCP: SYNs that began a flow."},
+	 step_flow_counts, .part = {{FLOW_COUNT_syns}}},
+	{{"steerd_syn_retransmits_total", METRIC_COUNTER,
+	  "TCP: SYNs that clients repeated while nothing had come back."},
+	 step_flow_counts, .part = {{FLOW_COUNT_syn_retransmits}}},
+	{{"steerd_handshakes_total", METRIC_COUNTER, "TCP: handshakes that clients completed."},
+	 step_flow_counts, .part = {{FLOW_COUNT_handshakes}}},
+	{{"steerd_syn_unanswered_total", METRIC_COUNTER,
+	  "TCP: SYNs that no handshake followed within 8 seconds."},
+	 step_flow_counts, .part = {{SYNS_UNANSWERED}}},
+	{{"steerd_client_resets_total", METRIC_COUNTER,
+	  "TCP: RSTs from clients, while connecting and in connected flows."},
+	 step_flow_counts, "when", {{FLOW_COUNT_resets_connecting, "connecting"},
+				    {FLOW_COUNT_resets, "connected"}}},
+	{{"steerd_client_closes_total", METRIC_COUNTER, "TCP: flows that clients closed with a FIN."},
+	 step_flow_counts, .part = {{FLOW_COUNT_fins}}},
+	{{"steerd_tunnel_icmp_errors_total", METRIC_COUNTER,
+	  "ICMP errors about packets of a backend's flows, and about tunnels to it."},
+	 step_flow_counts, .part = {{FLOW_COUNT_icmp_errors}}},
+	{{"steerd_taken_over_flows_total", METRIC_COUNTER, "TCP: flows first met in their middle."},
+	 step_flow_counts, .part = {{FLOW_COUNT_taken_over}}},
+};
+/* clang-format on */
+
+const struct page_table page_routes_table = {families, ARRAY_SIZE(families)};
