@@ -556,6 +556,15 @@ static_assert(sizeof(struct backend_watch) == 16, "no padding");
 #define WATCH_VOTES_ENOUGH 3  /* either way, before a clock is believed */
 #define WATCH_RESET_STORM  64 /* RSTs of a backend's flows in one tick on all CPUs */
 
+/* Map `tunnel_backends`, a hash: whose flows an ICMP error about a tunnel is about. */
+struct tunnel_key {
+	__u8 address[16] __attribute__((aligned(8)));
+};
+
+struct tunnel_backend {
+	__u32 slot; /* one of them, where several stacks have the address */
+};
+
 enum flow_event_kind {
 	FLOW_EVENT_FIRST_FLOW, /* the first handshake with a backend was completed */
 	FLOW_EVENT_SYN_RETRANSMITTED,

@@ -11,6 +11,7 @@
 #include <linux/ip.h>
 #include <linux/ipv6.h>
 #include "context.h"
+#include "telemetry.h"
 
 #define VLAN_TAGS     2
 #define IPV6_HEADERS  4	     /* looked through; each more multiplies the verifier's work */
@@ -191,6 +192,10 @@ static __always_inline int classify_icmp(struct steer_ctx *ctx, struct ip_payloa
 		verdict = classify_ipv4(ctx, payload->start + 8, true, payload);
 	if (verdict != STEER_NEXT)
 		return verdict;
+	if (payload->protocol == IPPROTO_IPIP || payload->protocol == IPPROTO_IPV6) {
+		telemetry_tunnel_error(ctx, icmp);
+		return REASON_NOT_VIP;
+	}
 	if (ctx->tuple.dst_be[0] != outer.dst_be[0] || ctx->tuple.dst_be[1] != outer.dst_be[1] ||
 	    ctx->tuple.dst_be[2] != outer.dst_be[2] || ctx->tuple.dst_be[3] != outer.dst_be[3])
 		return REASON_NOT_VIP;

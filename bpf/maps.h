@@ -112,6 +112,15 @@ struct {
 	__uint(max_entries, 256 * 1024);
 } flow_events SEC(".maps");
 
+/* Key: address of a backend behind ipip. Writer: agent. Reader: ICMP about tunnels. 3 MiB. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1);
+	__type(key, struct tunnel_key);
+	__type(value, struct tunnel_backend);
+} tunnel_backends SEC(".maps");
+
 /* Key: CPU. Writer: packets on that CPU: the ration of events. 64 bytes a CPU. */
 STEER_ARRAY(event_rations, struct event_ration, 1);
 

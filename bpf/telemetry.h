@@ -34,6 +34,33 @@ static __always_inline bool telemetry_samples(__u64 fingerprint)
 	return !control.sample_off && !((__u32)hash_finish(fingerprint) & control.sample_mask);
 }
 
+/*
+ * An ICMP error about a packet that went into a tunnel comes to this host's own address, and goes
+ * on to its stack; ctx->tuple is the tunnel's, reversed. icmp: 8 bytes.
+ */
+static __always_inline void telemetry_tunnel_error(struct steer_ctx *ctx, const __u8 *icmp)
+{
+	const struct tunnel_backend *found = 0;
+	struct flow_counts *counts;
+	struct tunnel_key key;
+	__u32 mtu;
+
+	if (!has_telemetry)
+		return;
+	__builtin_memcpy(key.address, ctx->tuple.src_be, sizeof(key.address));
+	found = bpf_map_lookup_elem(&tunnel_backends, &key);
+	if (!found)
+		return;
+	ctx->slot = found->slot;
+	ctx->cpu = bpf_get_smp_processor_id();
+	ctx->tick = bpf_jiffies64() >> FLOW_TICK_SHIFT;
+	counts = telemetry_counts(ctx);
+	if (counts)
+		counts->icmp_errors++;
+	mtu = icmp[6] << 8 | icmp[7]; /* of ICMPv6 too, but for jumbograms */
+	events_send(ctx, FLOW_EVENT_TUNNEL_ERROR, (__u32)icmp[0] << 24 | icmp[1] << 16 | mtu);
+}
+
 /* The flags of a new flow's entry. */
 static __always_inline __u8 telemetry_flags(const struct steer_ctx *ctx)
 {

@@ -670,6 +670,29 @@ static void a_client_that_sets_the_spin_bit_at_random_is_left_out(void **state)
 	assert_int_equal(series()->no_spin, 2);
 }
 
+/* From a router that could not pass on what this host sent into a tunnel. */
+static void an_icmp_error_about_a_tunnel_is_counted_for_its_backend(void **state)
+{
+	struct tunnel_backend backend = {.slot = fixture_slot(&fixture, "blue", "10.1.0.1")};
+	struct tunnel_key key = {.address = {[10] = 0xff, 0xff, 10, 1, 0, 1}};
+	struct packet packet;
+	struct outcome outcome;
+
+	(void)state;
+	packet_build(&packet, pkt_eth(), pkt_ip4("192.0.2.254", FIXTURE_SOURCE4),
+		     pkt_icmp4(3, 4, .rest = 1400), pkt_ip4(FIXTURE_SOURCE4, "10.1.0.1"),
+		     pkt_ip4("198.51.100.7", V4), pkt_tcp(40000, 80, TH_ACK));
+	fixture_send(&fixture, &packet, &outcome);
+	assert_int_equal(counts()->icmp_errors, 0);
+	assert_int_equal(
+		bpf_map_update_elem(fixture.view->tunnel_backends_fd, &key, &backend, BPF_ANY), 0);
+	fixture_send(&fixture, &packet, &outcome);
+	bpf_map_delete_elem(fixture.view->tunnel_backends_fd, &key);
+	assert_int_equal(outcome.action, XDP_PASS);
+	assert_int_equal(outcome.reason, REASON_NOT_VIP);
+	assert_int_equal(counts()->icmp_errors, 1);
+}
+
 static void flows_over_ipv6_are_measured_alike(void **state)
 {
 	struct flow flow = flow_random(&seed, V6, 80, PROTOCOL_TCP);
@@ -722,6 +745,7 @@ int main(void)
 		AFRESH(datagrams_of_other_protocols_are_told_from_quic),
 		AFRESH(turns_of_the_spin_bit_are_round_trips),
 		AFRESH(a_client_that_sets_the_spin_bit_at_random_is_left_out),
+		AFRESH(an_icmp_error_about_a_tunnel_is_counted_for_its_backend),
 		AFRESH(flows_over_ipv6_are_measured_alike),
 	};
 

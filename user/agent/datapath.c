@@ -62,7 +62,7 @@ struct map_plan {
 	void **memory;
 };
 
-#define MAPS 20
+#define MAPS 21
 
 /* Pairs whose series is shared with others need an entry too, in either bank. */
 static uint32_t series_of_entries(const struct datapath_view *view)
@@ -96,6 +96,8 @@ static void plan_maps(struct datapath *d, struct map_plan plan[MAPS])
 		{"series_generation", s->maps.series_generation, v->series_slots,
 		 (void **)&v->series_generation},
 		{"series_of", s->maps.series_of, series_of_entries(v), NULL},
+		{"tunnel_backends", s->maps.tunnel_backends,
+		 v->has_telemetry ? v->backend_slots : 1, NULL},
 		{"flow_counts", s->maps.flow_counts, v->cpus * v->backend_slots,
 		 (void **)&v->flow_counts},
 		{"backend_watch", s->maps.backend_watch, v->backend_slots, (void **)&v->watch},
@@ -259,6 +261,7 @@ static int load(struct datapath *d, const struct datapath_options *options, bool
 	d->view.control = &d->skeleton->bss->control;
 	d->view.vips = d->skeleton->bss->vips;
 	d->view.series_of_fd = bpf_map__fd(d->skeleton->maps.series_of);
+	d->view.tunnel_backends_fd = bpf_map__fd(d->skeleton->maps.tunnel_backends);
 	d->view.flow_events_fd = bpf_map__fd(d->skeleton->maps.flow_events);
 	*ret_kept = kept;
 	return 0;

@@ -46,8 +46,9 @@ struct datapath_view {
 	struct flow_counts *flow_counts;
 	struct flow_sample *samples;
 	struct backend_watch *watch;
-	int series_of_fd;   /* a hash: bpf_map_update_elem() with a series_key and a series_ref */
-	int flow_events_fd; /* a ring buffer of flow_event */
+	int series_of_fd; /* a hash: bpf_map_update_elem() with a series_key and a series_ref */
+	int tunnel_backends_fd; /* a hash of tunnel_key and tunnel_backend */
+	int flow_events_fd;	/* a ring buffer of flow_event */
 	uint32_t cpus;
 	uint32_t service_slots; /* of one bank */
 	uint32_t split_slots;	/* of one bank */
