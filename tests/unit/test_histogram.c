@@ -109,6 +109,27 @@ static void what_this_version_does_not_know_is_left_out(void **state)
 	histogram_clear(&histogram);
 }
 
+static void parts_of_an_interval_become_one_message(void **state)
+{
+	CLEANUP_MEASURED struct measured *message = cli_message_measured(
+		"{\"from_unix_ms\": 1, \"to_unix_ms\": 2, \"more\": true, \"shares\": ["
+		"{\"service\": \"s\", \"stack\": \"t\", \"new_flows\": 5}]}");
+	CLEANUP_MEASURED struct measured *part = cli_message_measured(
+		"{\"from_unix_ms\": 1, \"to_unix_ms\": 3, \"shares\": ["
+		"{\"service\": \"s\", \"stack\": \"u\", \"new_flows\": 6}]}");
+	CLEANUP_MEASURED_SUM struct measured_sum sum = {0};
+
+	(void)state;
+	assert_true(message->more);
+	measured_append(message, part);
+	assert_false(message->more);
+	assert_int_equal(message->to_unix_ms, 3);
+	assert_int_equal(part->n, 0);
+	measured_sum_add(&sum, message);
+	assert_int_equal(measured_sum_find(&sum, "s", "t", "")->new_flows, 5);
+	assert_int_equal(measured_sum_find(&sum, "s", "u", "")->new_flows, 6);
+}
+
 static void bytes_that_are_no_message_are_refused(void **state)
 {
 	struct rpc_bytes bytes = {.data = (uint8_t *)"\x0a\xff", .size = 2};
@@ -355,6 +376,7 @@ int main(void)
 		cmocka_unit_test(series_are_summed_by_what_is_asked),
 		cmocka_unit_test(counters_are_summed_over_backends),
 		cmocka_unit_test(what_this_version_does_not_know_is_left_out),
+		cmocka_unit_test(parts_of_an_interval_become_one_message),
 		cmocka_unit_test(bytes_that_are_no_message_are_refused),
 		cmocka_unit_test(the_summary_has_a_row_for_each_service_stack_and_kind),
 		cmocka_unit_test(a_stack_is_shown_with_figures_and_shape),

@@ -74,6 +74,7 @@ static int send_part(struct stream *stream, uint64_t to_unix_ms, bool *ret_more)
 
 	fill_head(stream, to_unix_ms, &message);
 	*ret_more = deltas_fill(stream->deltas, &message);
+	message.more = *ret_more;
 	err = rpc_send_agent_service_watch_telemetry(stream->call, &message);
 	if (err) {
 		deltas_take_back(stream->deltas);

@@ -67,6 +67,18 @@ void measured_free(struct measured *message)
 	free(message);
 }
 
+void measured_append(struct measured *message, struct measured *part)
+{
+	message->items = util_realloc(message->items, message->n + part->n,
+				      sizeof(*message->items));
+	memcpy(&message->items[message->n], part->items, part->n * sizeof(*part->items));
+	message->n += part->n;
+	message->to_unix_ms = part->to_unix_ms;
+	message->sample_one_in = part->sample_one_in;
+	message->more = part->more;
+	part->n = 0;
+}
+
 static void free_total(struct measured_total *total)
 {
 	for (size_t i = 0; i < MEASURED_KIND_MAX; i++)

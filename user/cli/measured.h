@@ -67,11 +67,15 @@ struct measured {
 	uint64_t from_unix_ms;
 	uint64_t to_unix_ms;
 	uint32_t sample_one_in; /* 0: none */
+	bool more;		/* the next message is about the same interval */
 	struct measured_item *items;
 	size_t n;
 };
 
 void measured_free(struct measured *message); /* accepts NULL */
+
+/* Adds another part of the same interval, and empties it. */
+void measured_append(struct measured *message, struct measured *part);
 
 /* Finds a counter; 0 where there is none. */
 uint64_t measured_counter(const struct measured_counters *counters, const char *name);

@@ -132,6 +132,7 @@ int measured_wire_read(const struct rpc_bytes *bytes, struct measured **ret)
 	message->from_unix_ms = reply->from_unix_ms;
 	message->to_unix_ms = reply->to_unix_ms;
 	message->sample_one_in = reply->sample_one_in;
+	message->more = reply->more;
 	message->items = util_calloc(reply->n_series + reply->n_backends + reply->n_shares,
 				     sizeof(*message->items));
 	for (size_t i = 0; i < reply->n_series; i++)

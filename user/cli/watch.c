@@ -21,19 +21,37 @@ int watch_open(struct rpc_client *client, const struct measured_request *request
 	return 0;
 }
 
-int watch_receive(struct rpc_stream *stream, struct measured **ret_message, struct rpc_error *error)
+static int receive_part(struct rpc_stream *stream, struct measured **ret_part,
+			struct rpc_error *error)
 {
 	CLEANUP_RPC_BYTES struct rpc_bytes bytes = {0};
 	int ret = rpc_stream_receive(stream, &bytes, error);
 
 	if (ret <= 0)
 		return ret;
-	if (measured_wire_read(&bytes, ret_message) == 0)
+	if (measured_wire_read(&bytes, ret_part) == 0)
 		return 1;
 	rpc_error_clear(error);
 	error->message = util_strdup("an answer of the daemon cannot be read: is this steerctl "
 				     "of its version?");
 	return -EREMOTEIO;
+}
+
+int watch_receive(struct rpc_stream *stream, struct measured **ret_message, struct rpc_error *error)
+{
+	CLEANUP_MEASURED struct measured *message = NULL;
+	int ret = receive_part(stream, &message, error);
+
+	while (ret > 0 && message->more) {
+		CLEANUP_MEASURED struct measured *part = NULL;
+
+		ret = receive_part(stream, &part, error);
+		if (ret > 0)
+			measured_append(message, part);
+	}
+	if (ret > 0)
+		*ret_message = TAKE(message);
+	return ret;
 }
 
 enum cli_result watch_once(struct cli *cli, bool from_start, struct measured **ret_message)

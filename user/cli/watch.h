@@ -13,7 +13,10 @@
 int watch_open(struct rpc_client *client, const struct measured_request *request,
 	       uint32_t timeout_ms, struct rpc_stream **ret_stream);
 
-/* 1 with a message, 0 at the end of the stream, or -EREMOTEIO with *error. */
+/*
+ * 1 with an interval, of as many messages as it came in; 0 at the end of the stream; -EREMOTEIO
+ * with *error.
+ */
 int watch_receive(struct rpc_stream *stream, struct measured **ret_message,
 		  struct rpc_error *error);
 
