@@ -38,7 +38,9 @@ const volatile bool has_frags;
 struct control control;
 struct vip_table vips[STEER_BANKS];
 
+/* The kernel rounds values up to eight bytes, the agent maps them as a C array. */
 #define STEER_ARRAY(NAME, TYPE, ENTRIES)                                                           \
+	_Static_assert(sizeof(TYPE) % 8 == 0, "values lie as in a C array");                       \
 	struct {                                                                                   \
 		__uint(type, BPF_MAP_TYPE_ARRAY);                                                  \
 		__uint(map_flags, BPF_F_MMAPABLE);                                                 \
@@ -89,8 +91,8 @@ STEER_ARRAY(samples, struct flow_sample, 1);
 /* Key: CPU * limits.series + series. Writer: sampled flows on that CPU. 2.7 MiB a CPU. */
 STEER_ARRAY(series, struct series, 1);
 
-/* Key: series. Writer: agent, when it gives a series to others. 4 KiB. */
-STEER_ARRAY(series_generation, __u32, 1);
+/* Key: series. Writer: agent, when it gives a series to others. 8 KiB. */
+STEER_ARRAY(series_generation, __u64, 1);
 
 /* Key: share and backend slot. Writer: agent. Reader: new flows that are sampled. 90 KiB. */
 struct {

@@ -35,6 +35,7 @@ enum sample_state {
 #define EXCHANGE_RETRANSMITTED 0x04
 #define EXCHANGE_OUT_OF_ORDER  0x08
 #define EXCHANGE_SOUND	       0x10 /* was recorded, so its last byte may be */
+#define EXCHANGE_ABANDONED     0x20
 
 #define SAMPLE_TLS_EXCHANGES 2	/* of a flow that are TLS's own, or mixed with it */
 #define SAMPLE_LAGS	     8	/* echoes seen before a window may correct the anchor */
@@ -55,7 +56,7 @@ struct segment {
 static __always_inline struct series *sample_series(const struct flow_sample *s, __u32 cpu)
 {
 	__u32 key = s->series.series;
-	const __u32 *generation = bpf_map_lookup_elem(&series_generation, &key);
+	const __u64 *generation = bpf_map_lookup_elem(&series_generation, &key);
 
 	if (!generation || (__u16)*generation != s->series.generation)
 		return 0;
@@ -342,6 +343,12 @@ static __always_inline void sample_data(struct flow_sample *s, struct series *to
 		s->seq_next = g->seq + g->payload;
 }
 
+static __always_inline void sample_abandon(struct flow_sample *s, struct series *to)
+{
+	s->exchange |= EXCHANGE_ABANDONED;
+	SERIES_ADD(to, abandoned);
+}
+
 static __always_inline void sample_fin(struct flow_sample *s, struct series *to)
 {
 	if (s->flags & SAMPLE_FIN) {
@@ -350,7 +357,7 @@ static __always_inline void sample_fin(struct flow_sample *s, struct series *to)
 	}
 	s->flags |= SAMPLE_FIN;
 	if (s->state == SAMPLE_WAITING)
-		SERIES_ADD(to, abandoned);
+		sample_abandon(s, to);
 	else
 		sample_finish(s, to);
 	s->state = SAMPLE_CLOSED;
@@ -359,7 +366,7 @@ static __always_inline void sample_fin(struct flow_sample *s, struct series *to)
 static __always_inline void sample_reset(struct flow_sample *s, struct series *to)
 {
 	if (s->state == SAMPLE_WAITING)
-		SERIES_ADD(to, abandoned);
+		sample_abandon(s, to);
 	else
 		sample_finish(s, to);
 	if (s->flags & SAMPLE_ANSWERED)

@@ -129,7 +129,7 @@ __attribute__((noinline)) int telemetry_packet(struct xdp_md *xdp, __u64 fingerp
 	struct segment segment = {};
 	struct series *to;
 	__u64 head[2];
-	bool waited;
+	bool closed;
 
 	if (!s || s->key != fingerprint)
 		return 0;
@@ -142,9 +142,9 @@ __attribute__((noinline)) int telemetry_packet(struct xdp_md *xdp, __u64 fingerp
 	}
 	if (!telemetry_read(xdp, where >> 32, where, &segment))
 		return 0;
-	waited = s->state == SAMPLE_WAITING;
+	closed = s->state == SAMPLE_CLOSED;
 	sample_segment(s, &segment, cpu);
-	return waited && s->state == SAMPLE_CLOSED;
+	return !closed && s->state == SAMPLE_CLOSED && s->exchange & EXCHANGE_ABANDONED;
 }
 
 /*

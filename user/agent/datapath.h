@@ -42,7 +42,7 @@ struct datapath_view {
 	struct share *share_counters;
 	struct reasons *reasons;
 	struct series *series;	     /* [cpus * series_slots] */
-	uint32_t *series_generation; /* [series_slots] */
+	uint64_t *series_generation; /* [series_slots] */
 	struct flow_counts *flow_counts;
 	struct flow_sample *samples;
 	struct backend_watch *watch;

@@ -133,7 +133,7 @@ static void labels_of(const struct wish *wish, char text[LABELS_MAX])
 
 static void raise_generation(struct telemetry *t, uint32_t series)
 {
-	uint32_t *generation = &t->view->series_generation[series];
+	uint64_t *generation = &t->view->series_generation[series];
 
 	__atomic_store_n(generation, (uint16_t)(*generation + 1), __ATOMIC_RELEASE);
 }
