@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 #include "agent/backends.h"
 
+#include <bpf/bpf.h>
 #include <errno.h>
 
 #include "agent/checker.h"
@@ -32,6 +33,7 @@ struct backends {
 	struct nexthop_table *nexthops;
 	struct checker *checker;
 	struct backend_entry *entries; /* by slot */
+	bool shares_addresses;	       /* of backends behind ipip, some stand in several stacks */
 };
 
 int backends_new(sd_event *loop, const struct datapath_view *view, const struct node_config *config,
@@ -222,6 +224,40 @@ static void forget_last(const struct datapath_view *view, uint32_t slot, uint16_
 	view->watch[slot] = (struct backend_watch){.generation = generation};
 }
 
+/* Whose ICMP errors about tunnels to the slot's address are: the first one's that has it. */
+static void tunnel_store(struct backends *b, uint32_t slot)
+{
+	const struct backend *backend = &b->view->backends[slot];
+	struct tunnel_backend value = {.slot = slot};
+
+	if (backend->forward != FORWARD_IPIP || !b->view->has_telemetry)
+		return;
+	if (bpf_map_update_elem(b->view->tunnel_backends_fd, backend->address, &value, BPF_NOEXIST))
+		b->shares_addresses = true;
+}
+
+/* They are another's now, if a backend elsewhere has the address too. */
+static void tunnel_forget(struct backends *b, uint32_t slot)
+{
+	const struct datapath_view *view = b->view;
+	const struct backend *mine = &view->backends[slot], *other;
+	struct tunnel_backend value;
+
+	if (mine->forward != FORWARD_IPIP || !view->has_telemetry ||
+	    bpf_map_lookup_elem(view->tunnel_backends_fd, mine->address, &value) ||
+	    value.slot != slot)
+		return;
+	bpf_map_delete_elem(view->tunnel_backends_fd, mine->address);
+	for (uint32_t i = 0; b->shares_addresses && i < view->backend_slots; i++) {
+		other = &view->backends[i];
+		if (i != slot && other->stack[0] && other->forward == FORWARD_IPIP &&
+		    !memcmp(other->address, mine->address, sizeof(mine->address))) {
+			tunnel_store(b, i);
+			return;
+		}
+	}
+}
+
 void backends_claim(struct backends *b, uint32_t slot, const struct route_stack *stack,
 		    const struct address *address, int64_t twin)
 {
@@ -233,6 +269,7 @@ void backends_claim(struct backends *b, uint32_t slot, const struct route_stack 
 	*backend = (struct backend){.generation = generation, .forward = (uint8_t)stack->forward};
 	memcpy(backend->address, address->bytes, sizeof(backend->address));
 	snprintf(backend->stack, sizeof(backend->stack), "%s", stack->name);
+	tunnel_store(b, slot);
 	health_state_init(&entry->health, stack->health.type != HEALTH_NONE, stack->health.fall,
 			  stack->health.rise, util_now_ms());
 	if (twin >= 0 && b->entries[twin].health.verdict == HEALTH_VERDICT_UP)
@@ -328,6 +365,7 @@ void backends_release(struct backends *b, uint32_t slot)
 {
 	struct backend *backend = map_entry(&b->entries[slot]);
 
+	tunnel_forget(b, slot);
 	*backend = (struct backend){.generation = (uint16_t)(backend->generation + 1)};
 }
 
