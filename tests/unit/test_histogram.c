@@ -325,7 +325,8 @@ static void no_samples_are_explained(void **state)
 		 " \"errors\": [{\"name\": \"abandoned\", \"value\": 6}]}]}",
 		 "6 requests were abandoned before a response"},
 		{"{\"sample_one_in\": 8, \"series\": [{\"service\": \"shop\", \"stack\": \"blue\","
-		 " \"left_out\": [{\"name\": \"no_timestamp\", \"value\": 6}],"
+		 " \"left_out\": [{\"name\": \"no_timestamp\", \"value\": 6},"
+		 "  {\"name\": \"no_spin\", \"value\": 1}],"
 		 " \"latencies\": [{\"kind\": \"LATENCY_KIND_CONNECT\", \"count\": 1,"
 		 " \"bucket\": [3], \"bucket_count\": [1]}]}]}",
 		 "latencies were left out: no_timestamp 6; there are samples of: connect 1"},

@@ -105,14 +105,45 @@ static char *other_kinds(const struct histogram *histogram, size_t i)
 	return text;
 }
 
-static char *counters_text(const struct measured_counters *counters)
+#define OF(kind) (1U << MEASURED_##kind)
+
+/* Whether a latency of this kind can be left out for that reason; of any, if it is not known. */
+static bool can_leave_out(const char *reason, enum measured_kind kind)
+{
+	static const struct {
+		const char *reason;
+		unsigned int kinds;
+	} table[] = {
+		{"no_timestamp", OF(SERVICE)},
+		{"syn_retransmitted", OF(SERVICE)},
+		{"tick_unknown", OF(SERVICE)},
+		{"forged", OF(SERVICE)},
+		{"bad_anchor", OF(SERVICE)},
+		{"retransmitted", OF(RESPONSE) | OF(SERVICE) | OF(LAST_BYTE)},
+		{"out_of_order", OF(RESPONSE) | OF(SERVICE) | OF(LAST_BYTE)},
+		{"overlapped", OF(RESPONSE) | OF(SERVICE) | OF(LAST_BYTE)},
+		{"tls_handshake", OF(RESPONSE) | OF(SERVICE) | OF(LAST_BYTE)},
+		{"not_quic", OF(QUIC_HANDSHAKE)},
+		{"no_spin", OF(QUIC_SPIN)},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(table); i++)
+		if (strcmp(table[i].reason, reason) == 0)
+			return table[i].kinds & 1U << kind;
+	return true;
+}
+
+static char *reasons_text(const struct histogram *histogram,
+			  const struct measured_counters *counters)
 {
 	char *text = util_strdup("");
 
 	for (size_t i = 0; i < counters->n; i++) {
 		CLEANUP_FREE char *before = text;
+		bool applies = !histogram->has_kind ||
+			       can_leave_out(counters->item[i].name, histogram->kind);
 
-		text = counters->item[i].value
+		text = counters->item[i].value && applies
 			       ? util_format("%s%s %s %" PRIu64, before, *before ? "," : "",
 					     counters->item[i].name, counters->item[i].value)
 			       : util_strdup(before);
@@ -140,7 +171,7 @@ static char *reason_none(const struct histogram *histogram, size_t i)
 	uint64_t waiting;
 
 	measured_sum_counters(&histogram->sum, &filter, &errors, &left_out);
-	reasons = counters_text(&left_out);
+	reasons = reasons_text(histogram, &left_out);
 	waiting = measured_counter(&errors, "abandoned");
 	if (*reasons)
 		return util_format("latencies were left out:%s%s%s", reasons,
@@ -154,6 +185,9 @@ static char *reason_none(const struct histogram *histogram, size_t i)
 				   waiting);
 	if (!flows)
 		return util_strdup("no new flow came in that time");
+	if (histogram->sample_one_in == 1)
+		return util_format(
+			"%" PRIu64 " new flows came, and nothing of them is complete yet", flows);
 	return util_format("%" PRIu64 " new flows came, of which one in %" PRIu32
 			   " is measured, and nothing of those is complete yet",
 			   flows, histogram->sample_one_in);

@@ -225,8 +225,8 @@ static void draw_place(const struct top_view *view, const struct top_state *stat
 	CLEANUP_FREE char *place = NULL, *filter = NULL;
 
 	if (state->trouble) {
-		set_line(screen, 1, TOP_LOOK_BAD, "No connection to %s, trying again: %s",
-			 state->address, state->trouble);
+		set_line(screen, 1, TOP_LOOK_BAD, "No connection, trying again: %s (%s)",
+			 state->trouble, state->address);
 		return;
 	}
 	if (view->is_typing) {

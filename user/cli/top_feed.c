@@ -46,17 +46,16 @@ static void push(struct top_feed *feed, struct top_news news)
 	eventfd_write(feed->fd, 1);
 }
 
-/* The first line of a reason is enough for a screen. */
+/* The first line of a reason is enough for a screen, and of that what lies at the root of it. */
 static void push_trouble(struct top_feed *feed, const struct rpc_error *error)
 {
 	const char *text = error->message && *error->message ? error->message
 							     : rpc_code_name(error->code);
-	const char *last = strstr(text, "last error: ");
+	CLEANUP_FREE char *line = util_format("%.*s", (int)strcspn(text, "\n"), text);
+	const char *root = error->is_unconnected ? strrchr(line, ':') : NULL;
 
-	if (last)
-		text = last + strlen("last error: ");
 	push(feed,
-	     (struct top_news){.trouble = util_format("%.*s", (int)strcspn(text, "\n"), text)});
+	     (struct top_news){.trouble = util_strdup(root && root[1] == ' ' ? root + 2 : line)});
 }
 
 static int push_status(struct top_feed *feed, struct rpc_client *client, struct rpc_error *error)
