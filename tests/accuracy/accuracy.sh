@@ -8,7 +8,7 @@
 #
 # In namespaces of its own; root only. judge.py makes the table.
 
-readonly ROWS="plain-1ms tls-1ms plain-10ms tls-10ms plain-100ms tls-100ms connect \
+readonly ROWS="plain-1ms tls-1ms plain-10ms tls-10ms plain-100ms tls-100ms long-10ms connect \
 syn-retransmits memory metrics"
 usage="Usage: accuracy.sh [-o json] [--only ROW]...
 Measures how far steerd's estimates are from the truth, and says which goals are met. Root only.
@@ -51,18 +51,21 @@ progress() {
 }
 
 # service_row ROW: medians of 1, 10, 100 ms. Each flow's anchor is true to a tick of the backend's
-# clock only, so that a mean of 1 ms takes many flows.
+# clock only, so that a mean of 1 ms takes many flows. Long flows live through several windows in
+# which that clock is followed.
 service_row() {
 	local row=$1 kind=${1%-*} ms=${1#*-} port=80 tls=() rate=40 connections=500 requests=20
 
 	ms=${ms%ms}
 	[ "$ms" != 1 ] || { rate=100 connections=1500 requests=10; }
-	[ "$kind" = plain ] || { port=443 && tls=(--tls); }
+	[ "$kind" != tls ] || { port=443 && tls=(--tls); }
+	[ "$kind" != long ] || { rate=100 connections=30 requests=600; }
 	progress "$row: median $ms ms, keep-alive, $((THINK_US / 1000)) ms think time"
 	accuracy_server blue1
 	accuracy_telemetry "$LAB_DIR/$row.before"
 	accuracy_client "$row" --port $port "${tls[@]}" --path "/$((ms * 1000))" --rate $rate \
-		--connections $connections --requests $requests --think $THINK_US
+		--connections $connections --requests $requests --think $THINK_US \
+		--timeout 100000
 	accuracy_settled "$LAB_DIR/$row.after"
 	accuracy_server_stop blue1
 	judge service "$row" "$ms" "$LAB_DIR/$row.before" "$LAB_DIR/$row.after" \
@@ -163,7 +166,7 @@ accuracy_apply blue1
 accuracy_warm_up blue1
 for row in $rows; do
 	case $row in
-	plain-* | tls-*) service_row "$row" ;;
+	plain-* | tls-* | long-*) service_row "$row" ;;
 	connect) connect_row ;;
 	syn-retransmits) retransmits_row ;;
 	memory) memory_row ;;

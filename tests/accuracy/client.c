@@ -30,6 +30,8 @@
 static const char usage[] = "usage: client --target ADDRESS [options]\n"
 			    "  --port N         default 80\n"
 			    "  --tls            TLS 1.3\n"
+			    "  --sources A      first of the IPv4 addresses used in turn\n"
+			    "  --clients N      addresses from there on (default 1)\n"
 			    "  --path PATH      what is asked for (default /1000)\n"
 			    "  --rate N         new connections a second (default 10)\n"
 			    "  --connections N  then stop (default 100)\n"
@@ -45,6 +47,8 @@ struct settings {
 	const char *path, *log;
 	double rate, think_us;
 	uint32_t connections, requests, timeout_ms;
+	struct in_addr sources; /* 0: whichever */
+	uint32_t clients;
 	bool tls;
 };
 
@@ -95,6 +99,21 @@ static void end(struct client *client, struct connection *connection, bool ok)
 	client->failed += !ok;
 }
 
+/* From the next client's address. */
+static int bind_source(const struct client *client, int fd)
+{
+	uint32_t address = ntohl(client->settings.sources.s_addr);
+	struct sockaddr_in source = {.sin_family = AF_INET};
+	int on = 1;
+
+	if (!address)
+		return 0;
+	source.sin_addr.s_addr = htonl(address + client->begun % client->settings.clients);
+	if (setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on)))
+		return -1;
+	return bind(fd, (struct sockaddr *)&source, sizeof(source));
+}
+
 static int begin(struct client *client)
 {
 	const struct settings *settings = &client->settings;
@@ -109,7 +128,7 @@ static int begin(struct client *client)
 	connection->channel.fd = fd;
 	connection->begun_ns = clock_now_ns();
 	TAILQ_INSERT_TAIL(&client->connections, connection, all);
-	if (fd < 0 ||
+	if (fd < 0 || bind_source(client, fd) ||
 	    (connect(fd, (const struct sockaddr *)&settings->target, settings->target_length) &&
 	     errno != EINPROGRESS) ||
 	    epoll_ctl(client->epoll, EPOLL_CTL_ADD, fd, &event)) {
@@ -321,6 +340,8 @@ static int set_target(struct settings *settings, const char *address, unsigned l
 static const struct option options[] = {
 	{"target", required_argument, NULL, 'a'},
 	{"port", required_argument, NULL, 'p'},
+	{"sources", required_argument, NULL, 'f'},
+	{"clients", required_argument, NULL, 'c'},
 	{"tls", no_argument, NULL, 't'},
 	{"path", required_argument, NULL, 'u'},
 	{"rate", required_argument, NULL, 'r'},
@@ -351,6 +372,13 @@ static int read_options(int argc, char **argv, struct client *client)
 		case 't':
 			s->tls = true;
 			break;
+		case 'f':
+			if (inet_pton(AF_INET, optarg, &s->sources) != 1)
+				return -EINVAL;
+			break;
+		case 'c':
+			s->clients = (uint32_t)strtoul(optarg, NULL, 10);
+			break;
 		case 'u':
 			s->path = optarg;
 			break;
@@ -379,7 +407,7 @@ static int read_options(int argc, char **argv, struct client *client)
 			return -EINVAL;
 		}
 	}
-	if (optind < argc || s->rate <= 0 || !s->connections || !s->requests)
+	if (optind < argc || s->rate <= 0 || !s->connections || !s->requests || !s->clients)
 		return -EINVAL;
 	return set_target(s, address, port);
 }
@@ -411,7 +439,8 @@ int main(int argc, char **argv)
 						    .rate = 10,
 						    .connections = 100,
 						    .requests = 20,
-						    .timeout_ms = 15000},
+						    .timeout_ms = 15000,
+						    .clients = 1},
 				       .chance = 2};
 	int r;
 

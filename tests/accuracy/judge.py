@@ -26,6 +26,7 @@ LIMIT_BYTES = 64 << 20
 LIMIT_SCRAPE_S = 0.2
 LIMIT_STALL_S = 0.05  # half of a quick health check's interval
 LAST_BUCKET = 161
+SETTINGS = {"plain": "plain", "tls": "TLS 1.3", "long": "plain, flows of 30 s"}
 
 # Key by CPU, see bpf/maps.h.
 TELEMETRY_MAPS = {
@@ -188,7 +189,7 @@ def service_row(row, ms, before, after, server_log, client_log):
     measured = kind.get("count", 0)
     return {
         "row": row,
-        "what": f"service time, median {ms} ms, {row.split('-')[0]}",
+        "what": f"service time, median {ms} ms, " + SETTINGS[row.split("-")[0]],
         "results": results,
         "requests": len(arrival),
         "measured": measured,

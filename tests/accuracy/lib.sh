@@ -3,6 +3,8 @@
 # A lab of backends whose service times are known, behind a long wire: after lab/lib.sh, with
 # LAB_ARM=one.
 
+readonly ACCURACY_CLIENTS=500 # addresses: a client keeps to its stack
+
 # accuracy_up BACKEND ...: namespaces and links; the wire's ends are in the switch.
 accuracy_up() {
 	local name
@@ -82,7 +84,7 @@ accuracy_client() {
 
 	shift
 	lab_in client timeout -k 5 120 "$LAB_BUILD/tests/accuracy/client" --target $VIP4 \
-		--log "$LAB_DIR/$name.log.client" "$@" >"$LAB_DIR/$name.json" ||
+		--sources $CLIENTS4 --clients $ACCURACY_CLIENTS --log "$LAB_DIR/$name.log.client" "$@" >"$LAB_DIR/$name.json" ||
 		lab_fail "the client failed"
 	expect "failed connections" "$(lab_json "$LAB_DIR/$name.json" 'd["failed"]')" 0
 }
