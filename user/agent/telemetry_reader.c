@@ -93,7 +93,8 @@ void telemetry_readers_keep(struct telemetry *t, size_t series)
 			continue;
 		}
 		if (!copy) {
-			copy = util_calloc(1, sizeof(*copy));
+			copy = util_realloc(NULL, 1, sizeof(*copy));
+			copy->users = 0;
 			copy->totals = *totals;
 		}
 		copy->users++;

@@ -167,6 +167,16 @@ static void collect_counts(const struct telemetry *t, size_t i, struct series_to
 }
 
 /*
+ * Without atomic loads, which would forbid to add several buckets at once: an aligned word is read
+ * whole by every instruction that there is for it. Half of the time of a collection is spent here.
+ */
+static void add_buckets(uint32_t sum[LATENCY_BUCKETS], const uint32_t bucket[LATENCY_BUCKETS])
+{
+	for (size_t b = 0; b < LATENCY_BUCKETS; b++)
+		sum[b] += bucket[b];
+}
+
+/*
  * Packets raise the bucket after the count of samples: where the two agree with what is known, no
  * bucket has moved. What is exported as the count is the buckets' sum.
  */
@@ -182,12 +192,8 @@ static void collect_kind(const struct telemetry *t, size_t i, enum latency_kind 
 	}
 	if (samples == (uint32_t)totals->samples[kind])
 		return;
-	for (uint32_t cpu = 0; cpu < t->view->cpus; cpu++) {
-		const uint32_t *bucket = row(t, i, cpu)->bucket[kind];
-
-		for (size_t b = 0; b < LATENCY_BUCKETS; b++)
-			sum[b] += __atomic_load_n(&bucket[b], __ATOMIC_RELAXED);
-	}
+	for (uint32_t cpu = 0; cpu < t->view->cpus; cpu++)
+		add_buckets(sum, row(t, i, cpu)->bucket[kind]);
 	for (size_t b = 0; b < LATENCY_BUCKETS; b++) {
 		raise_total(&totals->bucket[kind][b], sum[b]);
 		count += totals->bucket[kind][b];
