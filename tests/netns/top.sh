@@ -28,10 +28,10 @@ terminal() {
 
 # terminal_end STATUS: and lets go of the terminal.
 terminal_end() {
-	local pid=$TERMINAL_PID
+	local pid=$TERMINAL_PID input=${TERMINAL[1]}
 
 	terminal end "$1"
-	exec {TERMINAL[1]}>&-
+	exec {input}>&-
 	wait "$pid"
 }
 
@@ -101,7 +101,7 @@ expect "documents" "$(wc -l <"$LAB_DIR/documents")" 3
 tail -n 1 "$LAB_DIR/documents" >"$LAB_DIR/last.json"
 shop='[s for s in d["services"] if s["name"] == "shop"][0]'
 expect "shares" "$(lab_json "$LAB_DIR/last.json" \
-	"abs(sum(s['seen_share'] for s in $shop['stacks']) - 1) < 1e-9")" True
-expect "flows" "$(lab_json "$LAB_DIR/last.json" "50 < $shop['new_flows_per_s'] < 150")" True
-expect "latencies" "$(lab_json "$LAB_DIR/last.json" "$shop['connect']['p50_ns'] > 0")" True
+	"abs(sum(s['seen_share'] for s in ${shop}['stacks']) - 1) < 1e-9")" True
+expect "flows" "$(lab_json "$LAB_DIR/last.json" "50 < ${shop}['new_flows_per_s'] < 150")" True
+expect "latencies" "$(lab_json "$LAB_DIR/last.json" "${shop}['connect']['p50_ns'] > 0")" True
 lab_load_stop traffic

@@ -242,12 +242,17 @@ static int teardown(void **state)
 	return 0;
 }
 
+static void refresh(struct fixture *f)
+{
+	free(f->rows);
+	f->n = top_view_rows(&f->view, &f->model, &f->rows);
+}
+
 static enum top_action press(struct fixture *f, uint32_t key)
 {
 	enum top_action action = top_view_key(&f->view, key, f->rows, f->n, 10);
 
-	free(f->rows);
-	f->n = top_view_rows(&f->view, &f->model, &f->rows);
+	refresh(f);
 	return action;
 }
 
@@ -409,6 +414,7 @@ static void what_is_open_may_go_away(void **state)
 	press(f, TOP_KEY_ENTER);
 	expect_rows(f, "[shop/green/10.1.0.21]");
 	set_status(&f->model, "{\"services\": [], \"stacks\": []}", 5000);
+	refresh(f);
 	press(f, TOP_KEY_DOWN);
 	expect_rows(f, "");
 	press(f, TOP_KEY_ENTER);
