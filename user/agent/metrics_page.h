@@ -8,6 +8,7 @@
 
 #include "agent/agent.h"
 #include "agent/metrics.h"
+#include "agent/routes_walk.h"
 #include "agent/telemetry.h"
 
 #define METRICS_PIECE (32u << 10) /* bytes after which a piece ends; it may be a value longer */
@@ -21,14 +22,10 @@ struct metrics_source {
 	const struct otlp *otlp;
 };
 
-/*
- * Where a family has got to. The keys are of what was put last, zero-padded: where the routes have
- * changed since, it goes on behind them.
- */
+/* Where a family has got to; which of the two is up to its step. */
 struct page_position {
-	size_t outer, inner;
-	uint64_t version; /* of the routes that the indexes are about; 0: none yet */
-	uint8_t outer_key[STEER_NAME], inner_key[STEER_NAME];
+	size_t series;
+	struct routes_position routes;
 };
 
 struct page_part {

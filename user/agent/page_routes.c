@@ -4,130 +4,6 @@
 
 #include "common/util.h"
 
-static void address_key(const struct address *address, uint8_t ret[STEER_NAME])
-{
-	memset(ret, 0, STEER_NAME);
-	memcpy(ret, address->bytes, sizeof(address->bytes));
-}
-
-static void name_key(const char *name, uint8_t ret[STEER_NAME])
-{
-	memset(ret, 0, STEER_NAME);
-	memcpy(ret, name, strnlen(name, STEER_NAME));
-}
-
-/* How to walk over stacks and their backends, or services and what they are split over. */
-struct walk {
-	size_t (*outers)(const struct compiled *live);
-	const char *(*outer_name)(const struct compiled *live, size_t i);
-	size_t (*inners)(const struct compiled *live, size_t i);
-	void (*inner_key)(const struct compiled *live, size_t i, size_t j, uint8_t *ret);
-};
-
-/* Other routes are live than before: the position goes to what follows those keys in them. */
-static void find_again(const struct walk *walk, const struct compiled *live,
-		       struct page_position *at)
-{
-	uint8_t key[STEER_NAME];
-	int order = 1;
-
-	for (at->outer = 0; at->outer < walk->outers(live); at->outer++) {
-		name_key(walk->outer_name(live, at->outer), key);
-		order = memcmp(key, at->outer_key, STEER_NAME);
-		if (order >= 0)
-			break;
-	}
-	at->inner = 0;
-	for (; order == 0 && at->inner < walk->inners(live, at->outer); at->inner++) {
-		walk->inner_key(live, at->outer, at->inner, key);
-		if (memcmp(key, at->inner_key, STEER_NAME) > 0)
-			break;
-	}
-}
-
-/* The item that the position comes to next, in *ret_i and *ret_j; false: there is none. */
-static bool walk_next(const struct walk *walk, const struct compiled *live,
-		      struct page_position *at, size_t *ret_i, size_t *ret_j)
-{
-	if (at->version && at->version != live->version)
-		find_again(walk, live, at);
-	at->version = live->version;
-	while (at->outer < walk->outers(live) && at->inner >= walk->inners(live, at->outer)) {
-		at->outer++;
-		at->inner = 0;
-	}
-	if (at->outer >= walk->outers(live))
-		return false;
-	name_key(walk->outer_name(live, at->outer), at->outer_key);
-	walk->inner_key(live, at->outer, at->inner, at->inner_key);
-	*ret_i = at->outer;
-	*ret_j = at->inner++;
-	return true;
-}
-
-static size_t services_n(const struct compiled *live)
-{
-	return live->routes->services_n;
-}
-
-static const char *service_name(const struct compiled *live, size_t i)
-{
-	return live->services[i].route->name;
-}
-
-static size_t one(const struct compiled *live, size_t i)
-{
-	(void)live;
-	(void)i;
-	return 1;
-}
-
-static void no_key(const struct compiled *live, size_t i, size_t j, uint8_t *ret)
-{
-	(void)live;
-	(void)i;
-	(void)j;
-	memset(ret, 0, STEER_NAME);
-}
-
-static size_t choices_n(const struct compiled *live, size_t i)
-{
-	return live->services[i].route->split_n;
-}
-
-static void choice_key(const struct compiled *live, size_t i, size_t j, uint8_t *ret)
-{
-	name_key(live->services[i].route->split[j].stack, ret);
-}
-
-static size_t stacks_n(const struct compiled *live)
-{
-	return live->routes->stacks_n;
-}
-
-static const char *stack_name(const struct compiled *live, size_t i)
-{
-	return live->stacks[i].route->name;
-}
-
-static size_t backends_n(const struct compiled *live, size_t i)
-{
-	return live->stacks[i].slots_n;
-}
-
-static void backend_key(const struct compiled *live, size_t i, size_t j, uint8_t *ret)
-{
-	const struct route_stack *stack = live->stacks[i].route;
-
-	memset(ret, 0, STEER_NAME);
-	if (stack->backends_n)
-		address_key(&stack->backends[j].address, ret);
-}
-
-static const struct walk services = {services_n, service_name, one, no_key};
-static const struct walk choices = {services_n, service_name, choices_n, choice_key};
-static const struct walk backends = {stacks_n, stack_name, backends_n, backend_key};
-
 enum service_number { SERVICE_PACKETS, SERVICE_BYTES };
 
 static bool step_service(struct metrics_out *out, const struct page_family *family,
@@ -137,12 +13,12 @@ static bool step_service(struct metrics_out *out, const struct page_family *fami
 	struct traffic traffic;
 	size_t i, j;
 
-	if (!live || !walk_next(&services, live, at, &i, &j))
+	if (!live || !routes_walk_next(WALK_SERVICES, live, &at->routes, &i, &j))
 		return false;
 	agent_service_traffic(source->agent, live->services[i].slot, &traffic);
 	metrics_count(out,
 		      family->part[0].what == SERVICE_PACKETS ? traffic.packets : traffic.bytes,
-		      METRIC_LABELS({"service", service_name(live, i)}));
+		      METRIC_LABELS({"service", live->services[i].route->name}));
 	return true;
 }
 
@@ -153,10 +29,10 @@ static bool step_new_flows(struct metrics_out *out, const struct page_family *fa
 	size_t i, j;
 
 	(void)family;
-	if (!live || !walk_next(&choices, live, at, &i, &j))
+	if (!live || !routes_walk_next(WALK_SPLITS, live, &at->routes, &i, &j))
 		return false;
 	metrics_count(out, agent_share_flows(source->agent, live->services[i].choice[j].share),
-		      METRIC_LABELS({"service", service_name(live, i)},
+		      METRIC_LABELS({"service", live->services[i].route->name},
 				    {"stack", live->services[i].route->split[j].stack}));
 	return true;
 }
@@ -170,7 +46,7 @@ static bool step_split_ratio(struct metrics_out *out, const struct page_family *
 	size_t i, j;
 
 	(void)family;
-	if (!live || !walk_next(&choices, live, at, &i, &j))
+	if (!live || !routes_walk_next(WALK_SPLITS, live, &at->routes, &i, &j))
 		return false;
 	service = live->services[i].route;
 	for (size_t k = 0; k < service->split_n; k++)
@@ -201,10 +77,10 @@ static bool step_backend(struct metrics_out *out, const struct page_family *fami
 	int what = family->part[0].what;
 	size_t i, j;
 
-	if (!live || !walk_next(&backends, live, at, &i, &j))
+	if (!live || !routes_walk_next(WALK_BACKENDS, live, &at->routes, &i, &j))
 		return false;
 	backends_look(agent_backends(source->agent), live->stacks[i].slots[j], &look);
-	labels = METRIC_LABELS({"stack", stack_name(live, i)},
+	labels = METRIC_LABELS({"stack", live->stacks[i].route->name},
 			       {"backend", backend_text(live, i, j, text)});
 	if (what == BACKEND_UP)
 		metrics_gauge(out, look.takes_new, labels);
@@ -223,7 +99,8 @@ static bool step_flow_counts(struct metrics_out *out, const struct page_family *
 	char text[ADDRESS_TEXT_MAX];
 	size_t i, j;
 
-	if (!live || !source->telemetry || !walk_next(&backends, live, at, &i, &j))
+	if (!live || !source->telemetry ||
+	    !routes_walk_next(WALK_BACKENDS, live, &at->routes, &i, &j))
 		return false;
 	telemetry_flows(source->telemetry, live->stacks[i].slots[j], counts);
 	if (family->part[0].what == SYNS_UNANSWERED)
@@ -231,7 +108,7 @@ static bool step_flow_counts(struct metrics_out *out, const struct page_family *
 								    live->stacks[i].slots[j]);
 	for (size_t k = 0; k < (family->label ? 2 : 1); k++)
 		metrics_count(out, counts[family->part[k].what],
-			      METRIC_LABELS({"stack", stack_name(live, i)},
+			      METRIC_LABELS({"stack", live->stacks[i].route->name},
 					    {"backend", backend_text(live, i, j, text)},
 					    {family->label ? family->label : "when",
 					     family->part[k].value}));

@@ -13,9 +13,9 @@ static const struct series_totals *next_series(const struct metrics_source *sour
 	size_t n = source->telemetry ? telemetry_series_max(source->telemetry) : 0;
 	const struct series_totals *series = NULL;
 
-	if (at->outer < n)
-		series = telemetry_series(source->telemetry, at->outer++);
-	*ret_more = at->outer < n;
+	if (at->series < n)
+		series = telemetry_series(source->telemetry, at->series++);
+	*ret_more = at->series < n;
 	return series;
 }
 
