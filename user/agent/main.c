@@ -109,6 +109,8 @@ static int start_metrics(struct daemon *daemon)
 	struct otlp_options options = {
 		.config = &daemon->config.otlp,
 		.source = &daemon->source,
+		.tables = page_tables,
+		.tables_n = PAGE_TABLES,
 		.node = daemon->config.node,
 		.version = STEER_VERSION,
 		.start_ns = agent_view(daemon->agent)->control->epoch_ns,

@@ -106,7 +106,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
 	}
 	otlp->origin.now_ns = unix_ns();
 	otlp->page = metrics_page_new(METRICS_OTLP, otlp->options.source, &otlp->origin,
-				      page_tables, PAGE_TABLES);
+				      otlp->options.tables, otlp->options.tables_n);
 	send_next(otlp);
 	return 0;
 }

@@ -14,12 +14,15 @@
 #include "agent/node_otlp.h"
 
 struct metrics_source;
+struct page_table;
 struct otlp;
 
 /* All pointers must outlive it. */
 struct otlp_options {
 	const struct node_otlp *config;
 	const struct metrics_source *source;
+	const struct page_table *const *tables; /* what is sent */
+	size_t tables_n;
 	const char *node;
 	const char *version;
 	uint64_t start_ns; /* since 1970: what counters count since */
