@@ -249,7 +249,8 @@ install: $(BUILD)/steerd $(BUILD)/steerctl
 	install -D -t $(DEST)/bin $^
 	install -D -m 644 -t $(DEST)/share/man/man8 docs/steerd.8
 	install -D -m 644 -t $(DEST)/share/man/man1 docs/steerctl.1
-	install -D -m 644 -t $(DOC) LICENSE $(EXAMPLES:%=tools/examples/%)
+	install -D -m 644 -t $(DOC) LICENSE $(EXAMPLES:%=tools/examples/%) \
+		tools/prometheus/alerts.yaml tools/grafana/steerd.json
 	$(BUILD)/steerctl completion bash | \
 		install -D -m 644 /dev/stdin $(DEST)/share/bash-completion/completions/steerctl
 	$(BUILD)/steerctl completion zsh | \
