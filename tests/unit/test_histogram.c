@@ -359,6 +359,7 @@ static void json_has_all_of_it_in_whole_nanoseconds(void **state)
 	assert_int_equal(json_number_of(connect, "count"), 300);
 	assert_int_equal(json_number_of(connect, "mean_ns"), 1166667);
 	assert_int_equal(json_number_of(connect, "p99_ns"), 1433928);
+	assert_int_equal(json_number_of(connect, "p999_ns"), 1441006);
 	assert_int_equal(json_array_size(json_object_get(connect, "buckets")), 2);
 	assert_int_equal(json_number_of(json_object_get(blue, "left_out"), "no_timestamp"), 7);
 	histogram.compared[0] = "blue";

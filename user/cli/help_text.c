@@ -130,7 +130,7 @@ const char help_sampling[] =
 	"Shows or sets which share of the new flows is measured: one in N, a power of\n"
 	"two (others are rounded up); auto chooses N by the rate of new flows; off\n"
 	"measures none. It takes effect with the next flow, without a gap, and lasts\n"
-	"until steerd starts again; the node file has the setting that stays.\n"
+	"until steerd starts again; the node file's telemetry.sample is what stays.\n"
 	"\n"
 	"Examples:\n"
 	"  steerctl sampling\n"
