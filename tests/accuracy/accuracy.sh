@@ -148,7 +148,7 @@ metrics_row() {
 	progress "metrics: $MANY backends, each with traffic"
 	many_backends
 	accuracy_server blue1
-	accuracy_client metrics --path /1000 --rate 500 --connections 6000 --requests 2
+	accuracy_client metrics --path /1000 --rate 600 --connections 8000 --requests 1
 	accuracy_settled "$LAB_DIR/metrics.after"
 	accuracy_server_stop blue1
 	lab_in edge /usr/bin/python3 "$LAB_ROOT/tests/accuracy/scrape.py" \
