@@ -170,7 +170,8 @@ void telemetry_world_restart(struct telemetry_world *w, const char *yaml)
 	adopt(w->slots.shares, before.shares, w->view.share_slots);
 	adopt(w->slots.backends, before.backends, w->view.backend_slots);
 	free_slots(&before);
-	telemetry_world_apply(w, yaml);
+	if (yaml)
+		telemetry_world_apply(w, yaml);
 }
 
 uint32_t telemetry_world_backend(const struct telemetry_world *w, const char *stack,

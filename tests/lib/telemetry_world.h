@@ -24,7 +24,7 @@ void telemetry_world_close(struct telemetry_world *world);
 void telemetry_world_apply(struct telemetry_world *world, const char *yaml);
 void telemetry_world_rollback(struct telemetry_world *world);
 
-/* The agent ends and another starts on the same tables, with these routes as the saved ones. */
+/* The agent ends and another starts on the same tables, with these routes saved; NULL: none. */
 void telemetry_world_restart(struct telemetry_world *world, const char *yaml);
 
 /* Where packets of this share to this backend count on a CPU; NULL: nowhere. */

@@ -80,6 +80,20 @@ static void a_rate_that_swings_by_a_half_changes_nothing(void **state)
 	}
 }
 
+static void long_swings_change_it_once_at_most(void **state)
+{
+	(void)state;
+	for (uint64_t rate = 2000; rate < 2000000; rate += rate / 7) {
+		struct sampling s = automatic();
+		unsigned int changes = 0;
+
+		run(&s, 60, rate);
+		for (int i = 0; i < 10; i++)
+			changes += run(&s, 30, i % 2 ? rate : rate * 2 / 3);
+		assert_true(changes <= 1);
+	}
+}
+
 static void it_goes_back_only_after_a_quiet_run(void **state)
 {
 	struct sampling s = automatic();
@@ -164,6 +178,7 @@ int main(void)
 		cmocka_unit_test(a_busy_host_measures_about_the_target),
 		cmocka_unit_test(a_flood_is_answered_within_a_second),
 		cmocka_unit_test(a_rate_that_swings_by_a_half_changes_nothing),
+		cmocka_unit_test(long_swings_change_it_once_at_most),
 		cmocka_unit_test(it_goes_back_only_after_a_quiet_run),
 		cmocka_unit_test(it_goes_back_by_the_busiest_second_of_the_run),
 		cmocka_unit_test(the_rate_minds_how_long_a_step_took),

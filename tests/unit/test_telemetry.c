@@ -150,6 +150,31 @@ static void the_count_of_a_histogram_is_the_sum_of_its_buckets(void **state)
 	telemetry_world_close(&w);
 }
 
+/* A packet that came between the look at the sum and that at the buckets: its sum follows. */
+static void a_sum_catches_up_with_its_buckets(void **state)
+{
+	const struct series_totals *totals;
+	struct telemetry_world w;
+	struct series *row;
+
+	(void)state;
+	telemetry_world_apply(open_world(&w, 64), SHOP(A, C));
+	telemetry_world_record(&w, "shop", "blue", "10.1.0.1", 1, LATENCY_CONNECT, 5 * MS);
+	row = telemetry_world_row(&w, "shop", "blue", "10.1.0.1", 1);
+	row->bucket[LATENCY_CONNECT][latency_bucket(7 * MS)]++;
+	telemetry_collect(w.telemetry);
+	totals = telemetry_world_totals(&w, "shop", "blue", "10.1.0.1", NULL);
+	assert_int_equal(totals->samples[LATENCY_CONNECT], 2);
+	assert_int_equal(totals->sum_ns[LATENCY_CONNECT], 5 * MS);
+	row->sum_ns[LATENCY_CONNECT] += 7 * MS;
+	row->samples[LATENCY_CONNECT]++;
+	row->changed++;
+	telemetry_collect(w.telemetry);
+	assert_int_equal(totals->samples[LATENCY_CONNECT], 2);
+	assert_int_equal(totals->sum_ns[LATENCY_CONNECT], 12 * MS);
+	telemetry_world_close(&w);
+}
+
 /* ---- a packet's part, in a thread of its own ---- */
 
 struct writer {
@@ -575,6 +600,7 @@ int main(void)
 		cmocka_unit_test(changes_tell_who_has_news),
 		cmocka_unit_test(counts_that_wrap_go_on),
 		cmocka_unit_test(the_count_of_a_histogram_is_the_sum_of_its_buckets),
+		cmocka_unit_test(a_sum_catches_up_with_its_buckets),
 		cmocka_unit_test(totals_never_go_back_under_writing_packets),
 		cmocka_unit_test(a_backend_that_stays_keeps_its_series_and_totals),
 		cmocka_unit_test(a_backend_in_two_modes_is_one_series),

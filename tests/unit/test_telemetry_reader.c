@@ -204,6 +204,26 @@ static void a_series_given_to_others_starts_at_zero(void **state)
 	telemetry_reader_free(reader);
 }
 
+static void what_another_agent_counted_is_no_news(void **state)
+{
+	struct telemetry_world *w = *state;
+	struct telemetry_reader *reader;
+
+	answer(w, a_text, 5);
+	telemetry_world_restart(w, NULL);
+	assert_int_equal(telemetry_reader_new(w->telemetry, false, &reader), 0);
+	telemetry_world_apply(w, ROUTES(A));
+	telemetry_collect(w->telemetry);
+	assert_int_equal(count_news(reader), 0);
+	answer(w, a_text, 2);
+	telemetry_collect(w->telemetry);
+	assert_int_equal(take(reader, a_text), 2);
+	assert_int_equal(
+		telemetry_world_totals(w, "shop", "blue", a_text, NULL)->samples[LATENCY_SERVICE],
+		7);
+	telemetry_reader_free(reader);
+}
+
 static void too_many_are_refused(void **state)
 {
 	struct telemetry_world *w = *state;
@@ -228,6 +248,7 @@ int main(void)
 		TEST(readers_go_each_at_their_own_pace),
 		TEST(readers_that_wait_hold_no_more_with_time),
 		TEST(a_series_given_to_others_starts_at_zero),
+		TEST(what_another_agent_counted_is_no_news),
 		TEST(too_many_are_refused),
 	};
 

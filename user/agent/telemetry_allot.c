@@ -32,13 +32,12 @@ struct wish {
 struct allotment {
 	struct telemetry *t;
 	unsigned int bank;
-	bool live; /* the bank is: it may take from the other */
+	bool live; /* the bank is */
 	struct wish *wishes;
 	size_t n;
 	uint32_t *fresh; /* series given to another in this call */
 	size_t fresh_n;
 	bool released; /* this bank's earlier labels */
-	bool took;     /* from the other bank */
 	bool lacks;
 };
 
@@ -210,26 +209,16 @@ static bool find_or_adopt(struct allotment *a, struct wish *wish)
 	return adopt(a, wish, labels);
 }
 
-static void forget_bank(struct telemetry *t, unsigned int bank)
-{
-	for (size_t i = 0; i < t->entries_n; i++)
-		t->entries[i].owners &= (uint8_t) ~(1U << bank);
-	slots_release(t->labels, 1U << bank, on_freed, t);
-	t->settled[bank] = false;
-}
-
-/* What this bank had before and does not want now; then, for the live one, what the other has. */
+/*
+ * What this bank had before and does not want now. Only where nothing else is free: a series that
+ * is given on at once has to be cleaned at once.
+ */
 static bool make_room(struct allotment *a)
 {
-	if (!a->released) {
-		a->released = true;
-		slots_release(a->t->labels, 1U << a->bank, on_freed, a->t);
-		return true;
-	}
-	if (!a->live || a->took)
+	if (a->released)
 		return false;
-	a->took = true;
-	forget_bank(a->t, !a->bank);
+	a->released = true;
+	slots_release(a->t->labels, 1U << a->bank, on_freed, a->t);
 	return true;
 }
 
@@ -422,8 +411,7 @@ static void write_entries(struct allotment *a)
 	drop_unwritten(t, &changes, written);
 }
 
-static void set_routes(struct telemetry *t, unsigned int bank, const struct compiled *compiled,
-		       bool take)
+static void set_routes(struct telemetry *t, unsigned int bank, const struct compiled *compiled)
 {
 	CLEANUP_FREE struct wish *wishes = NULL;
 	CLEANUP_FREE uint32_t *fresh = util_calloc(t->series_max, sizeof(*fresh));
@@ -432,8 +420,6 @@ static void set_routes(struct telemetry *t, unsigned int bank, const struct comp
 			      .live = bank == (t->view->control->active & (STEER_BANKS - 1)),
 			      .fresh = fresh};
 
-	if (take)
-		forget_bank(t, !bank);
 	make_wishes(&a, compiled);
 	wishes = a.wishes;
 	qsort(a.wishes, a.n, sizeof(*a.wishes), compare_wishes);
@@ -446,16 +432,26 @@ static void set_routes(struct telemetry *t, unsigned int bank, const struct comp
 void telemetry_set_routes(struct telemetry *t, unsigned int bank, const struct compiled *compiled)
 {
 	if (t->series_max)
-		set_routes(t, bank, compiled, false);
+		set_routes(t, bank, compiled);
+}
+
+static void forget_bank(struct telemetry *t, unsigned int bank)
+{
+	for (size_t i = 0; i < t->entries_n; i++)
+		t->entries[i].owners &= (uint8_t) ~(1U << bank);
+	slots_release(t->labels, 1U << bank, on_freed, t);
+	t->settled[bank] = false;
 }
 
 void telemetry_activate(struct telemetry *t, unsigned int bank, const struct compiled *compiled)
 {
 	if (!t->series_max || t->settled[bank])
 		return;
-	set_routes(t, bank, compiled, false);
-	if (!t->settled[bank])
-		set_routes(t, bank, compiled, true);
+	set_routes(t, bank, compiled);
+	if (t->settled[bank])
+		return;
+	forget_bank(t, !bank);
+	set_routes(t, bank, compiled);
 }
 
 void telemetry_release_adopted(struct telemetry *t)

@@ -177,8 +177,9 @@ static void add_buckets(uint32_t sum[LATENCY_BUCKETS], const uint32_t bucket[LAT
 }
 
 /*
- * Packets raise the bucket after the count of samples: where the two agree with what is known, no
- * bucket has moved. What is exported as the count is the buckets' sum.
+ * Packets raise the sum, then the count of samples, then the bucket. Where sum and count are what
+ * is known, no bucket has moved; both are looked at, since buckets are read after them and may
+ * tell of more. What is exported as the count is the buckets' sum.
  */
 static void collect_kind(const struct telemetry *t, size_t i, enum latency_kind kind,
 			 struct series_totals *totals)
@@ -190,7 +191,7 @@ static void collect_kind(const struct telemetry *t, size_t i, enum latency_kind 
 		samples += __atomic_load_n(&row(t, i, cpu)->samples[kind], __ATOMIC_RELAXED);
 		sum_ns += __atomic_load_n(&row(t, i, cpu)->sum_ns[kind], __ATOMIC_RELAXED);
 	}
-	if (samples == (uint32_t)totals->samples[kind])
+	if (samples == (uint32_t)totals->samples[kind] && sum_ns == totals->sum_ns[kind])
 		return;
 	for (uint32_t cpu = 0; cpu < t->view->cpus; cpu++)
 		add_buckets(sum, row(t, i, cpu)->bucket[kind]);
