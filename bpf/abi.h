@@ -100,10 +100,19 @@ struct hash_key {
 	__u64 word[STEER_KEY_WORDS];
 };
 
-/* A packet's flow as the client sent it. For an ICMP error: of the packet it complains about. */
+/*
+ * A packet's flow as the client sent it. For an ICMP error: of the packet it complains about.
+ * Addresses are written in whole words: a load that spans two stores would wait for both.
+ */
 struct flow_tuple {
-	__u32 src_be[4];
-	__u32 dst_be[4];
+	union {
+		__u32 src_be[4];
+		__u64 src_word[2];
+	};
+	union {
+		__u32 dst_be[4];
+		__u64 dst_word[2];
+	};
 	__u16 sport_be;
 	__u16 dport_be;
 	__u8 protocol; /* IPPROTO_TCP or IPPROTO_UDP */

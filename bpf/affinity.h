@@ -28,7 +28,7 @@ static __always_inline bool affinity_starts_anew(const struct steer_ctx *ctx, __
 {
 	if (ctx->about_flow)
 		return false;
-	if (ctx->tuple.protocol == IPPROTO_UDP)
+	if (ctx->tuple->protocol == IPPROTO_UDP)
 		return (__u16)(ctx->tick - (word >> FLOW_SEEN_SHIFT)) > FLOW_UDP_IDLE_TICKS;
 	return (ctx->tcp_flags & TCP_SYN) && (word >> FLOW_FLAGS_SHIFT & FLOW_CLOSING);
 }
@@ -78,9 +78,8 @@ static __always_inline bool affinity_recall(struct steer_ctx *ctx)
 {
 	__u64 word, now;
 
-	ctx->cpu = bpf_get_smp_processor_id();
 	ctx->tick = bpf_jiffies64() >> FLOW_TICK_SHIFT;
-	ctx->fingerprint = flow_fingerprint(&control.node_key, &ctx->tuple);
+	ctx->fingerprint = flow_fingerprint(&control.node_key, ctx->tuple);
 	word = affinity_find(ctx);
 	if (!word)
 		return false;

@@ -102,12 +102,13 @@ __attribute__((noinline)) __u64 balance(__u32 cpu)
 /* Sets ctx->backend, ctx->slot and ctx->share, or says why not. */
 static __always_inline int balance_packet(struct steer_ctx *ctx)
 {
-	struct pending_flow *flow = bpf_map_lookup_elem(&pending, &ctx->cpu);
+	__u32 cpu = ctx->cpu;
+	struct pending_flow *flow = bpf_map_lookup_elem(&pending, &cpu);
 	__u64 found;
 
 	if (!flow)
 		return REASON_TABLE;
-	flow->tuple = ctx->tuple;
+	flow->tuple = *ctx->tuple;
 	flow->bank = ctx->bank;
 	flow->service = ctx->service;
 	flow->service_flags = ctx->service_flags;

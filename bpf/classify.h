@@ -67,25 +67,36 @@ static __always_inline int classify_ethernet(struct steer_ctx *ctx, __be16 *ret_
 	return STEER_NEXT;
 }
 
+/* The frame holds what its IP header says, which an outer header will repeat. */
+static __always_inline bool classify_is_whole(struct steer_ctx *ctx)
+{
+	__u64 needed = ctx->l3 + ctx->length;
+
+	if (needed <= (__u64)(ctx->end - ctx->data))
+		return true;
+	return has_frags && needed <= bpf_xdp_get_buff_len(ctx->xdp);
+}
+
 /* reverse: the header is quoted in an ICMP error, so its source is our VIP. */
 static __always_inline int classify_ipv4(struct steer_ctx *ctx, struct iphdr *ip, bool reverse,
 					 struct ip_payload *ret_payload)
 {
-	struct flow_tuple *t = &ctx->tuple;
+	struct flow_tuple *t = ctx->tuple;
 
 	if ((void *)(ip + 1) > ctx->end || ip->version != 4 || ip->ihl < 5)
 		return REASON_MALFORMED;
-	t->family = 4;
-	t->src_be[0] = t->src_be[1] = t->dst_be[0] = t->dst_be[1] = 0;
-	t->src_be[2] = t->dst_be[2] = bpf_htonl(0xffff);
-	t->src_be[3] = reverse ? ip->daddr : ip->saddr;
-	t->dst_be[3] = reverse ? ip->saddr : ip->daddr;
-	if (ip->frag_off & bpf_htons(IPV4_FRAGMENT))
-		ctx->fragment = true;
 	if (!reverse) {
 		ctx->length = bpf_ntohs(ip->tot_len);
 		ctx->tos = ip->tos;
+		if (!classify_is_whole(ctx))
+			return REASON_MALFORMED;
 	}
+	t->family = 4;
+	t->src_word[0] = t->dst_word[0] = 0;
+	t->src_word[1] = (__u64)(reverse ? ip->daddr : ip->saddr) << 32 | bpf_htonl(0xffff);
+	t->dst_word[1] = (__u64)(reverse ? ip->saddr : ip->daddr) << 32 | bpf_htonl(0xffff);
+	if (ip->frag_off & bpf_htons(IPV4_FRAGMENT))
+		ctx->fragment = true;
 	ret_payload->start = (void *)ip + ip->ihl * 4;
 	ret_payload->protocol = ip->protocol;
 	return STEER_NEXT;
@@ -94,19 +105,26 @@ static __always_inline int classify_ipv4(struct steer_ctx *ctx, struct iphdr *ip
 static __always_inline int classify_ipv6(struct steer_ctx *ctx, struct ipv6hdr *ip, bool reverse,
 					 struct ip_payload *ret_payload)
 {
-	struct flow_tuple *t = &ctx->tuple;
+	struct flow_tuple *t = ctx->tuple;
+	const __u64 *src, *dst;
 	void *at = ip + 1;
 	__u8 next;
 
 	if (at > ctx->end || ip->version != 6)
 		return REASON_MALFORMED;
-	t->family = 6;
-	__builtin_memcpy(t->src_be, reverse ? &ip->daddr : &ip->saddr, sizeof(t->src_be));
-	__builtin_memcpy(t->dst_be, reverse ? &ip->saddr : &ip->daddr, sizeof(t->dst_be));
 	if (!reverse) {
 		ctx->length = bpf_ntohs(ip->payload_len) + sizeof(*ip);
 		ctx->tos = ip->priority << 4 | ip->flow_lbl[0] >> 4;
+		if (!classify_is_whole(ctx))
+			return REASON_MALFORMED;
 	}
+	t->family = 6;
+	src = (const __u64 *)(reverse ? &ip->daddr : &ip->saddr);
+	dst = (const __u64 *)(reverse ? &ip->saddr : &ip->daddr);
+	t->src_word[0] = src[0];
+	t->src_word[1] = src[1];
+	t->dst_word[0] = dst[0];
+	t->dst_word[1] = dst[1];
 	next = ip->nexthdr;
 	for (int i = 0; i < IPV6_HEADERS; i++) {
 		__u8 *header = at;
@@ -138,7 +156,7 @@ static __always_inline int classify_ipv6(struct steer_ctx *ctx, struct ipv6hdr *
 static __always_inline int classify_ports(struct steer_ctx *ctx, struct ip_payload *payload,
 					  bool reverse)
 {
-	struct flow_tuple *t = &ctx->tuple;
+	struct flow_tuple *t = ctx->tuple;
 	struct ports *ports = payload->start;
 	__u8 *tcp = payload->start;
 	__u32 needed;
@@ -147,11 +165,14 @@ static __always_inline int classify_ports(struct steer_ctx *ctx, struct ip_paylo
 	t->sport_be = t->dport_be = 0;
 	if (ctx->fragment)
 		return STEER_NEXT;
-	if (t->protocol != IPPROTO_TCP && t->protocol != IPPROTO_UDP)
+	if (t->protocol == IPPROTO_TCP)
+		needed = TCP_HEADER;
+	else if (t->protocol == IPPROTO_UDP)
+		needed = UDP_HEADER;
+	else
 		return REASON_NOT_VIP;
 	if ((void *)(ports + 1) > ctx->end)
 		return REASON_MALFORMED;
-	needed = t->protocol == IPPROTO_TCP ? TCP_HEADER : UDP_HEADER;
 	ctx->l4 = payload->start - ctx->data;
 	if (!reverse && ctx->l4 - ctx->l3 + needed > ctx->length)
 		return REASON_MALFORMED;
@@ -176,8 +197,8 @@ static __always_inline bool classify_icmp_is_error(__u8 version, __u8 type)
 /* An error about a packet that a backend sent from a VIP goes where that flow goes. */
 static __always_inline int classify_icmp(struct steer_ctx *ctx, struct ip_payload *payload)
 {
-	__u8 version = ctx->tuple.family, *icmp = payload->start;
-	struct flow_tuple outer = ctx->tuple;
+	__u8 version = ctx->tuple->family, *icmp = payload->start;
+	struct flow_tuple outer = *ctx->tuple;
 	int verdict;
 
 	if ((void *)(icmp + 8) > ctx->end)
@@ -196,8 +217,8 @@ static __always_inline int classify_icmp(struct steer_ctx *ctx, struct ip_payloa
 		telemetry_tunnel_error(ctx, icmp);
 		return REASON_NOT_VIP;
 	}
-	if (ctx->tuple.dst_be[0] != outer.dst_be[0] || ctx->tuple.dst_be[1] != outer.dst_be[1] ||
-	    ctx->tuple.dst_be[2] != outer.dst_be[2] || ctx->tuple.dst_be[3] != outer.dst_be[3])
+	if (ctx->tuple->dst_word[0] != outer.dst_word[0] ||
+	    ctx->tuple->dst_word[1] != outer.dst_word[1])
 		return REASON_NOT_VIP;
 	ctx->about_flow = true;
 	return classify_ports(ctx, payload, true);
@@ -206,15 +227,16 @@ static __always_inline int classify_icmp(struct steer_ctx *ctx, struct ip_payloa
 static __always_inline const struct vip_entry *
 vip_probe(const struct vip_table *table, const struct flow_tuple *t, __u16 port_be, __u8 protocol)
 {
-	__u64 a = (__u64)t->dst_be[1] << 32 | t->dst_be[0];
-	__u64 b = (__u64)t->dst_be[3] << 32 | t->dst_be[2];
+	__u64 a = t->dst_word[0], b = t->dst_word[1];
 	__u32 at = vip_home(table->seed, table->mask, a, b, port_be, protocol);
 
 	for (int i = 0; i < STEER_VIP_PROBE; i++) {
 		const struct vip_entry *e =
 			&table->slot[(at + i) & table->mask & (STEER_VIP_SLOTS - 1)];
-		const __u64 *address = (const __u64 *)e->address;
+		const __u64 *address;
 
+		barrier_var(e); /* or each field's address is computed anew */
+		address = (const __u64 *)e->address;
 		if (!(e->flags & VIP_USED))
 			break;
 		if (address[1] == b && address[0] == a && e->port_be == port_be &&
@@ -227,7 +249,7 @@ vip_probe(const struct vip_table *table, const struct flow_tuple *t, __u16 port_
 /* Fragments and pings have no ports; the bare address tells whether they are for us. */
 static __always_inline int find_service(struct steer_ctx *ctx)
 {
-	const struct flow_tuple *t = &ctx->tuple;
+	const struct flow_tuple *t = ctx->tuple;
 	const struct vip_table *table;
 	const struct vip_entry *e;
 
@@ -248,14 +270,13 @@ static __always_inline int find_service(struct steer_ctx *ctx)
 	return STEER_NEXT;
 }
 
-/* The frame holds what its IP header says, which an outer header will repeat. */
-static __always_inline bool classify_is_whole(struct steer_ctx *ctx)
+/* Inlined into both families, of which each then knows its own constants. */
+static __always_inline int classify_payload(struct steer_ctx *ctx, struct ip_payload *payload,
+					    __u8 icmp)
 {
-	__u64 needed = ctx->l3 + ctx->length;
-
-	if (needed <= (__u64)(ctx->end - ctx->data))
-		return true;
-	return has_frags && needed <= bpf_xdp_get_buff_len(ctx->xdp);
+	if (!ctx->fragment && payload->protocol == icmp)
+		return classify_icmp(ctx, payload);
+	return classify_ports(ctx, payload, false);
 }
 
 static __always_inline int classify(struct steer_ctx *ctx)
@@ -267,21 +288,17 @@ static __always_inline int classify(struct steer_ctx *ctx)
 	verdict = classify_ethernet(ctx, &protocol);
 	if (verdict != STEER_NEXT)
 		return verdict;
-	if (protocol == bpf_htons(ETH_P_IP))
+	if (protocol == bpf_htons(ETH_P_IP)) {
 		verdict = classify_ipv4(ctx, ctx->data + ctx->l3, false, &payload);
-	else if (protocol == bpf_htons(ETH_P_IPV6))
+		if (verdict == STEER_NEXT)
+			verdict = classify_payload(ctx, &payload, IPPROTO_ICMP);
+	} else if (protocol == bpf_htons(ETH_P_IPV6)) {
 		verdict = classify_ipv6(ctx, ctx->data + ctx->l3, false, &payload);
-	else
+		if (verdict == STEER_NEXT)
+			verdict = classify_payload(ctx, &payload, IPPROTO_ICMPV6);
+	} else {
 		return REASON_NOT_IP;
-	if (verdict != STEER_NEXT)
-		return verdict;
-	if (!classify_is_whole(ctx))
-		return REASON_MALFORMED;
-	if (!ctx->fragment &&
-	    payload.protocol == (ctx->tuple.family == 6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP))
-		verdict = classify_icmp(ctx, &payload);
-	else
-		verdict = classify_ports(ctx, &payload, false);
+	}
 	if (verdict != STEER_NEXT)
 		return verdict;
 	return find_service(ctx);

@@ -30,7 +30,7 @@ struct steer_ctx {
 	bool about_flow; /* an ICMP error about the flow in tuple, not a packet of it */
 	bool fragment;	 /* of IP: without ports, or with nothing behind them */
 	bool icmp;	 /* ICMP about no flow */
-	struct flow_tuple tuple;
+	struct flow_tuple *tuple; /* apart, so that the rest can live in registers */
 
 	/* find_service */
 	__u32 bank;

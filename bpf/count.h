@@ -26,7 +26,7 @@ static __always_inline void count_steered(const struct steer_ctx *ctx)
 static __always_inline void count_new_flow(const struct steer_ctx *ctx)
 {
 	__u32 key = ctx->cpu * limits.shares + ctx->share;
-	bool tcp = ctx->tuple.protocol == IPPROTO_TCP;
+	bool tcp = ctx->tuple->protocol == IPPROTO_TCP;
 	struct share *share;
 
 	if (ctx->about_flow || ctx->moved || (tcp && !(ctx->tcp_flags & TCP_SYN)))
@@ -38,8 +38,7 @@ static __always_inline void count_new_flow(const struct steer_ctx *ctx)
 
 static __always_inline int count_reason(struct steer_ctx *ctx, int reason)
 {
-	__u32 key = bpf_get_smp_processor_id();
-	struct reasons *r = bpf_map_lookup_elem(&reasons, &key);
+	struct reasons *r = steer_reasons(ctx->cpu);
 
 	if (r && reason >= 0 && reason < REASON_MAX)
 		(&r->forwarded)[reason]++;

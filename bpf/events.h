@@ -42,7 +42,7 @@ static __always_inline void events_send(const struct steer_ctx *ctx, enum flow_e
 	event->service = ctx->service;
 	event->detail = detail;
 	event->suppressed = suppressed;
-	event->tuple = ctx->tuple;
+	event->tuple = *ctx->tuple;
 	bpf_ringbuf_submit(event, 0);
 }
 

@@ -50,7 +50,7 @@ static __always_inline void forward_outer_ipv4(const struct steer_ctx *ctx, stru
 {
 	const struct backend *b = ctx->backend;
 	__be16 length = bpf_htons(ctx->length + sizeof(*ip));
-	__u8 protocol = ctx->tuple.family == 6 ? IPPROTO_IPV6 : IPPROTO_IPIP;
+	__u8 protocol = ctx->tuple->family == 6 ? IPPROTO_IPV6 : IPPROTO_IPIP;
 	__u32 sum = b->outer_sum + length + ((__u32)(ctx->tos + protocol) << 8) + (vary >> 16) +
 		    (vary & 0xffff);
 
@@ -74,7 +74,7 @@ static __always_inline void forward_outer_ipv6(const struct steer_ctx *ctx, stru
 
 	*(__be32 *)ip = bpf_htonl(6U << 28 | (__u32)ctx->tos << 20);
 	ip->payload_len = bpf_htons(ctx->length);
-	ip->nexthdr = ctx->tuple.family == 6 ? IPPROTO_IPV6 : IPPROTO_IPIP;
+	ip->nexthdr = ctx->tuple->family == 6 ? IPPROTO_IPV6 : IPPROTO_IPIP;
 	ip->hop_limit = OUTER_TTL;
 	__builtin_memcpy(&ip->saddr, b->outer_src, 16);
 	__builtin_memcpy(&ip->daddr, b->address, 16);

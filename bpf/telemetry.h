@@ -22,6 +22,11 @@ static __always_inline struct flow_counts *telemetry_counts(const struct steer_c
 	return bpf_map_lookup_elem(&flow_counts, &key);
 }
 
+static __always_inline struct backend_watch *telemetry_watch(__u32 slot)
+{
+	return bpf_map_lookup_elem(&backend_watch, &slot);
+}
+
 static __always_inline struct flow_sample *telemetry_line(__u64 fingerprint)
 {
 	__u32 key = ((hash_finish(fingerprint) >> 32) * limits.samples) >> 32;
@@ -47,12 +52,11 @@ static __always_inline void telemetry_tunnel_error(struct steer_ctx *ctx, const 
 
 	if (!has_telemetry)
 		return;
-	__builtin_memcpy(key.address, ctx->tuple.src_be, sizeof(key.address));
+	__builtin_memcpy(key.address, ctx->tuple->src_be, sizeof(key.address));
 	found = bpf_map_lookup_elem(&tunnel_backends, &key);
 	if (!found)
 		return;
 	ctx->slot = found->slot;
-	ctx->cpu = bpf_get_smp_processor_id();
 	ctx->tick = bpf_jiffies64() >> FLOW_TICK_SHIFT;
 	counts = telemetry_counts(ctx);
 	if (counts)
@@ -64,7 +68,7 @@ static __always_inline void telemetry_tunnel_error(struct steer_ctx *ctx, const 
 /* The flags of a new flow's entry. */
 static __always_inline __u8 telemetry_flags(const struct steer_ctx *ctx)
 {
-	bool tcp = ctx->tuple.protocol == IPPROTO_TCP;
+	bool tcp = ctx->tuple->protocol == IPPROTO_TCP;
 	__u8 flags = 0;
 
 	if (!has_telemetry || (tcp && !(ctx->tcp_flags & TCP_SYN)))
@@ -192,7 +196,7 @@ static __always_inline __u64 telemetry_where(const struct steer_ctx *ctx)
 {
 	__u32 length = ctx->length - (ctx->l4 - ctx->l3);
 
-	if (ctx->tuple.protocol != IPPROTO_TCP)
+	if (ctx->tuple->protocol != IPPROTO_TCP)
 		length = 0;
 	return (__u64)ctx->l4 << 32 | length;
 }
@@ -205,7 +209,7 @@ static __always_inline void telemetry_new_flow(struct steer_ctx *ctx)
 	if (!has_telemetry || !ctx->remembered || (ctx->moved && !(ctx->tcp_flags & TCP_SYN)))
 		return;
 	counts = telemetry_counts(ctx);
-	if (counts && ctx->tuple.protocol == IPPROTO_TCP) {
+	if (counts && ctx->tuple->protocol == IPPROTO_TCP) {
 		if (ctx->tcp_flags & TCP_SYN)
 			counts->syns++;
 		else
@@ -219,7 +223,7 @@ static __always_inline void telemetry_new_flow(struct steer_ctx *ctx)
 
 static __always_inline void telemetry_handshake(struct steer_ctx *ctx, struct flow_counts *counts)
 {
-	struct backend_watch *watch = bpf_map_lookup_elem(&backend_watch, &ctx->slot);
+	struct backend_watch *watch = telemetry_watch(ctx->slot);
 
 	if (ctx->tcp_flags & TCP_SYN) {
 		counts->syn_retransmits++;
@@ -251,7 +255,7 @@ static __always_inline void telemetry_end(struct steer_ctx *ctx, struct flow_cou
 		return;
 	}
 	counts->resets++;
-	watch = bpf_map_lookup_elem(&backend_watch, &ctx->slot);
+	watch = telemetry_watch(ctx->slot);
 	if (!watch)
 		return;
 	if (watch->reset_tick != ctx->tick) {
