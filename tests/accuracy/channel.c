@@ -26,10 +26,12 @@ SSL_CTX *channel_tls(const char *cert_file, const char *key_file)
 	return NULL;
 }
 
-static int send_all(int fd, const void *data, size_t size)
+static int send_all(struct channel *channel, const void *data, size_t size)
 {
-	ssize_t sent = send(fd, data, size, MSG_NOSIGNAL | MSG_DONTWAIT);
+	ssize_t sent;
 
+	channel->sent_ns = clock_now_ns();
+	sent = send(channel->fd, data, size, MSG_NOSIGNAL | MSG_DONTWAIT);
 	if (sent < 0)
 		return -errno;
 	return (size_t)sent == size ? 0 : -ENOBUFS;
@@ -44,7 +46,7 @@ static int flush(struct channel *channel)
 
 	if (size <= 0)
 		return 0;
-	r = send_all(channel->fd, data, (size_t)size);
+	r = send_all(channel, data, (size_t)size);
 	(void)BIO_reset(SSL_get_wbio(channel->tls));
 	return r;
 }
@@ -185,7 +187,7 @@ ssize_t channel_read(struct channel *channel, void *buffer, size_t size)
 int channel_write(struct channel *channel, const void *data, size_t size)
 {
 	if (!channel->tls)
-		return send_all(channel->fd, data, size);
+		return send_all(channel, data, size);
 	if (SSL_write(channel->tls, data, (int)size) != (int)size)
 		return -EPROTO;
 	return flush(channel);

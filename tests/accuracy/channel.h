@@ -13,6 +13,7 @@ struct channel {
 	SSL *tls; /* owned; NULL: plain */
 	/* When the kernel got the last segment that was read: CLOCK_MONOTONIC; 0: not known. */
 	uint64_t arrived_ns;
+	uint64_t sent_ns; /* just before the kernel was given what was sent last */
 };
 
 /* NULL and a message on standard error if not. NULL files: a client's, which trusts everybody. */

@@ -5,7 +5,7 @@
  * and when its response went. On SIGTERM it writes that down, a line a request: listening port,
  * peer's port, number of the request on its connection, and in nanoseconds of CLOCK_MONOTONIC
  * when the kernel got the request's last segment (0: it did not say), when it had been read, and
- * when the response was about to be written.
+ * when the response was given to the kernel.
  */
 #include "accuracy/channel.h"
 #include "accuracy/timers.h"
@@ -166,8 +166,8 @@ static int answer(struct server *server, struct connection *connection)
 {
 	int r;
 
-	connection->current.written_ns = clock_now_ns();
 	r = channel_write(&connection->channel, server->response, server->response_size);
+	connection->current.written_ns = connection->channel.sent_ns;
 	if (r == 0)
 		r = keep(server, &connection->current);
 	return r < 0 ? r : serve(server, connection);
