@@ -8,7 +8,7 @@ BEHAVIOUR: take     answers every request
            refuse   answers that some values were refused
            hang     never answers
 
-Listens on DIRECTORY/otlp.sock, or with TLS on any port of localhost, and then writes it to
+Listens on DIRECTORY/otlp.sock, or with TLS on any port of 127.0.0.1, and then writes it to
 DIRECTORY/port. Writes each request to DIRECTORY/requests, behind its length (4 bytes, big endian).
 """
 import os
@@ -50,7 +50,7 @@ server = grpc.server(futures.ThreadPoolExecutor(4))
 server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler(
     SERVICE, {"Export": grpc.unary_unary_rpc_method_handler(export)})])
 if sys.argv[3:] == ["tls"]:
-    port = server.add_secure_port("localhost:0", credentials())
+    port = server.add_secure_port("127.0.0.1:0", credentials())
 else:
     port = server.add_insecure_port("unix:" + path("otlp.sock"))
 server.start()

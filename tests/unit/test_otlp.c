@@ -329,7 +329,7 @@ static void use_tls(struct fixture *f, const char *ca)
 	start_collector(f, "take", "tls");
 	assert_int_equal(util_read_file(port_file, 16, &port, NULL), 0);
 	free(f->endpoint);
-	f->endpoint = util_format("localhost:%s", port);
+	f->endpoint = util_format("127.0.0.1:%s", port);
 	f->config.endpoint = f->endpoint;
 	f->config.is_plaintext = false;
 	f->config.ca = path(f, ca);
@@ -361,7 +361,7 @@ static void a_ca_that_cannot_be_read_is_named(void **state)
 	struct fixture *f = *state;
 
 	free(f->endpoint);
-	f->endpoint = util_strdup("localhost:1");
+	f->endpoint = util_strdup("127.0.0.1:1");
 	f->config.endpoint = f->endpoint;
 	f->config.is_plaintext = false;
 	f->config.ca = util_strdup("/nonexistent/ca.pem");
