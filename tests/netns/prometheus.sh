@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # A real Prometheus scrapes steerd, by text and by native histograms, and tells two stacks apart by
 # their p99, one of them 30 ms slower; promtool has nothing to say of the page; the alerts of
-# tools/prometheus work on it.
+# tools/prometheus work on it. An OTLP collector gets the same once it is there.
 export LAB_ARM=one
 . "$(dirname "$0")/../lab/lib.sh"
 . "$(dirname "$0")/../accuracy/lib.sh"
@@ -58,6 +58,8 @@ between() {
 accuracy_up blue1 green1
 accuracy_wire
 accuracy_node_file $((2 * MANY))
+sed -i "s|^telemetry:.*|telemetry: {sample: 1, otlp: {endpoint: 'unix://$LAB_DIR/otlp.sock', interval: 1s}}|" \
+	"$LAB_DIR/edge.yaml"
 lab_steerd
 accuracy_apply blue1 green1
 accuracy_server blue1
@@ -76,7 +78,7 @@ expect "what promtool says of the page" "$(cat "$LAB_DIR/said")" ""
 
 accuracy_settled "$LAB_DIR/settled"
 for port in $TEXT $NATIVE; do
-	lab_wait 10 "a scrape of all by $port" is_above $port 7999 'sum(steerd_requests_total)'
+	lab_wait 10 "a scrape of all by $port" is_above "$port" 7999 'sum(steerd_requests_total)'
 done
 steerctl -o json histogram >"$LAB_DIR/own.json" || lab_fail "no histogram"
 
@@ -144,6 +146,15 @@ is_pending() {
 }
 lab_wait 10 "the alert about a backend that is down" is_pending
 
+lab_note "a collector that comes late"
+lab_wait 5 "the first failure" is_above $TEXT 0 steerd_otlp_failures_total
+lab_spawn collector edge /usr/bin/python3 "$LAB_ROOT/tests/unit/otlp_collector.py" take "$LAB_DIR"
+lab_wait 20 "exports to work" grep -q "metrics reach the OTLP collector .* again" "$LAB_DIR/steerd.log"
+expect "lines about the collector" "$(grep -c OTLP "$LAB_DIR/steerd.log")" 2
+expect "names that the collector got" "$(grep -ao 'steerd_service_time_seconds\|edge' \
+	"$LAB_DIR/requests" | sort -u | xargs)" "edge steerd_service_time_seconds"
+lab_kill collector
+
 lab_note "families that go on over several pieces"
 {
 	sed '/^services:/,$d' "$LAB_DIR/routes.yaml"
@@ -157,7 +168,7 @@ lab_note "families that go on over several pieces"
 steerctl apply -f "$LAB_DIR/many.yaml" >/dev/null || lab_fail "$MANY backends were refused"
 for port in $TEXT $NATIVE; do
 	for metric in packets_total backend_up taken_over_flows_total; do
-		lab_wait 10 "$MANY backends by $port" is_above $port $((MANY - 1)) \
+		lab_wait 10 "$MANY backends by $port" is_above "$port" $((MANY - 1)) \
 			"count(steerd_$metric{stack=\"many\"})"
 	done
 done
