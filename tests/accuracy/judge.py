@@ -37,6 +37,7 @@ TELEMETRY_MAPS = {
     "series_of": False,
     "flow_counts": True,
     "backend_watch": False,
+    "tunnel_backends": False,
     "flow_events": False,
     "event_rations": True,
 }
