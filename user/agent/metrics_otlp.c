@@ -45,16 +45,16 @@ static void open_family(struct metrics_out *out)
 	out->values.size = 0;
 }
 
-static void put_number(struct metrics_out *out, Opentelemetry__NumberDataPoint *point,
+static void put_number(struct metrics_out *out, Opentelemetry__NumberDataPoint point,
 		       const struct metric_labels *labels)
 {
 	struct attributes attributes;
 
 	fill_attributes(labels, &attributes);
-	point->n_attributes = attributes.n;
-	point->attributes = attributes.list;
-	point->time_unix_nano = out->origin->now_ns;
-	bytes_put_message(&out->values, DATA_POINTS, &point->base);
+	point.n_attributes = attributes.n;
+	point.attributes = attributes.list;
+	point.time_unix_nano = out->origin->now_ns;
+	bytes_put_message(&out->values, DATA_POINTS, &point.base);
 }
 
 static void count(struct metrics_out *out, uint64_t value, const struct metric_labels *labels)
@@ -64,7 +64,7 @@ static void count(struct metrics_out *out, uint64_t value, const struct metric_l
 	point.start_time_unix_nano = out->origin->start_ns;
 	point.value_case = OPENTELEMETRY__NUMBER_DATA_POINT__VALUE_AS_INT;
 	point.as_int = (int64_t)value;
-	put_number(out, &point, labels);
+	put_number(out, point, labels);
 }
 
 static void gauge(struct metrics_out *out, double value, const struct metric_labels *labels)
@@ -73,7 +73,7 @@ static void gauge(struct metrics_out *out, double value, const struct metric_lab
 
 	point.value_case = OPENTELEMETRY__NUMBER_DATA_POINT__VALUE_AS_DOUBLE;
 	point.as_double = value;
-	put_number(out, &point, labels);
+	put_number(out, point, labels);
 }
 
 static void latency(struct metrics_out *out, const uint64_t *bucket, uint64_t sum_ns,

@@ -27,21 +27,21 @@ static void open_family(struct metrics_out *out)
 	out->values.size = 0;
 }
 
-static void put_metric(struct metrics_out *out, metric_message *metric,
+static void put_metric(struct metrics_out *out, metric_message metric,
 		       const struct metric_labels *labels)
 {
 	Io__Prometheus__Client__LabelPair pairs[METRIC_LABELS_MAX], *list[METRIC_LABELS_MAX];
 
-	metric->label = list;
+	metric.label = list;
 	for (const struct metric_label *label = labels->label; label->name; label++) {
-		Io__Prometheus__Client__LabelPair *pair = &pairs[metric->n_label];
+		Io__Prometheus__Client__LabelPair *pair = &pairs[metric.n_label];
 
 		io__prometheus__client__label_pair__init(pair);
 		pair->name = (char *)label->name;
 		pair->value = (char *)label->value;
-		list[metric->n_label++] = pair;
+		list[metric.n_label++] = pair;
 	}
-	bytes_put_message(&out->values, FIELD_METRIC, &metric->base);
+	bytes_put_message(&out->values, FIELD_METRIC, &metric.base);
 }
 
 static void count(struct metrics_out *out, uint64_t value, const struct metric_labels *labels)
@@ -52,7 +52,7 @@ static void count(struct metrics_out *out, uint64_t value, const struct metric_l
 	counter.has_value = true;
 	counter.value = (double)value;
 	metric.counter = &counter;
-	put_metric(out, &metric, labels);
+	put_metric(out, metric, labels);
 }
 
 static void gauge(struct metrics_out *out, double value, const struct metric_labels *labels)
@@ -63,7 +63,7 @@ static void gauge(struct metrics_out *out, double value, const struct metric_lab
 	number.has_value = true;
 	number.value = value;
 	metric.gauge = &number;
-	put_metric(out, &metric, labels);
+	put_metric(out, metric, labels);
 }
 
 struct classic {
@@ -154,7 +154,7 @@ static void latency(struct metrics_out *out, const uint64_t *bucket, uint64_t su
 	fill_classic(&histogram, below, &classic);
 	fill_native(&histogram, bucket, &native);
 	metric.histogram = &histogram;
-	put_metric(out, &metric, labels);
+	put_metric(out, metric, labels);
 }
 
 static void close_family(struct metrics_out *out)
