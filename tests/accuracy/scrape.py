@@ -31,6 +31,7 @@ def quiet_wait(url):
 
 def main():
     url = sys.argv[1]
+    get(url + "/healthz")  # the first of all makes this client ready
     alone = quiet_wait(url)
     done, waits, times = threading.Event(), [], []
     # Without the watcher: it takes part of a CPU, too.
