@@ -152,7 +152,7 @@ metrics_row() {
 	accuracy_settled "$LAB_DIR/metrics.after"
 	accuracy_server_stop blue1
 	lab_in edge /usr/bin/python3 "$LAB_ROOT/tests/accuracy/scrape.py" \
-		http://127.0.0.1:9451 >"$LAB_DIR/scrape" || lab_fail "the scrape failed"
+		http://127.0.0.1:9451 "$STEERD_ADDRESS" >"$LAB_DIR/scrape" || lab_fail "the scrape failed"
 	judge metrics metrics "$LAB_DIR/scrape" $MANY
 }
 
