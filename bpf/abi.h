@@ -303,19 +303,6 @@ static_assert(offsetof(struct backend, src_mac) % 8 == 0, "one word");
 
 /* ---- Flow table ---- */
 
-/*
- * Map `pending`, key: CPU: the flow that this CPU is finding a backend for, handed to balance(),
- * which the verifier looks at on its own.
- */
-struct pending_flow {
-	struct flow_tuple tuple;
-	__u32 bank;
-	__u16 service;
-	__u8 service_flags;
-	__u8 unused[17];
-};
-static_assert(sizeof(struct pending_flow) == 64, "one cache line");
-
 #define FLOW_CLOSING	    0x01 /* a FIN or RST went by: a SYN starts anew */
 #define FLOW_CONNECTING	    0x02 /* TCP: only SYNs so far */
 #define FLOW_SAMPLED	    0x04 /* has, or had, a line in `samples` */
@@ -586,16 +573,6 @@ enum flow_event_kind {
 
 /* Ring buffer `flow_events`. At most FLOW_EVENTS_PER_TICK of a kind by each CPU. */
 #define FLOW_EVENTS_PER_TICK 4
-
-/* Map `event_rations`: key CPU. */
-struct event_ration {
-	__u32 tick; /* jiffies >> FLOW_TICK_SHIFT that `sent` counts for */
-	__u32 unused;
-	__u8 sent[8];	     /* by kind */
-	__u32 suppressed[8]; /* by kind, since the last one sent */
-	__u8 unused2[16];
-};
-static_assert(sizeof(struct event_ration) == 64, "one cache line");
 
 struct flow_event {
 	__u64 ns;      /* bpf_ktime_get_ns() */

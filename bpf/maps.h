@@ -55,6 +55,16 @@ struct vip_table vips[STEER_BANKS];
  */
 STEER_ARRAY(flows, struct flow_bucket, 1);
 
+/* The flow that this CPU is finding a backend for, handed to balance(). */
+struct pending_flow {
+	struct flow_tuple tuple;
+	__u32 bank;
+	__u16 service;
+	__u8 service_flags;
+	__u8 unused[17];
+};
+static_assert(sizeof(struct pending_flow) == 64, "one cache line");
+
 /* Key: CPU. Writer and reader: packets on that CPU. 64 bytes a CPU. */
 STEER_ARRAY(pending, struct pending_flow, 1);
 
@@ -122,6 +132,16 @@ struct {
 	__type(key, struct tunnel_key);
 	__type(value, struct tunnel_backend);
 } tunnel_backends SEC(".maps");
+
+/* What this CPU may still say in this tick. */
+struct event_ration {
+	__u32 tick; /* jiffies >> FLOW_TICK_SHIFT that `sent` counts for */
+	__u32 unused;
+	__u8 sent[8];	     /* by kind */
+	__u32 suppressed[8]; /* by kind, since the last one sent */
+	__u8 unused2[16];
+};
+static_assert(sizeof(struct event_ration) == 64, "one cache line");
 
 /* Key: CPU. Writer: packets on that CPU: the ration of events. 64 bytes a CPU. */
 STEER_ARRAY(event_rations, struct event_ration, 1);
