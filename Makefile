@@ -5,6 +5,7 @@
 # make test       run every test (root); `make SAN=1 test` with sanitizers
 # make demo       the lab, to play with; `make demo AUTO=1` runs through and judges itself
 # make bench      what a packet costs, beside the floor; what the control plane costs
+# make accuracy   what telemetry says beside the truth
 # make vmtest     the same program on old kernels, in QEMU
 # make lint       formatting, clang-tidy, cppcheck and the like; `make format` formats
 # make install    honours PREFIX and DESTDIR; `make uninstall`
