@@ -521,7 +521,7 @@ struct flow_sample {
 	__u32 seq_next;	  /* of the client's data: what comes next. UDP: packets */
 	__u32 ack;	  /* the highest acknowledged. UDP: edges of the spin bit */
 	__u32 rtt_ns;	  /* SYN to ACK: what an echo takes to come back; 0: not known */
-	__u32 lag_min_ns; /* least delay of an echo in this window, for following the clock */
+	__s32 lag_min_ns; /* least delay of an echo in this window, for following the clock */
 	__u32 window_at;  /* when that window began, in 2^20 ns */
 	struct series_ref series;
 	__u16 backend;	/* slot */

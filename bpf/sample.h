@@ -127,7 +127,8 @@ static __always_inline __s64 sample_tick(const struct flow_sample *s, __u32 echo
 
 /*
  * The least lag of an echo in a window is that of an immediate ACK: rtt, but for half a tick that
- * rounding takes on average. What differs is drift, or the rounding of the anchor itself.
+ * rounding takes on average: below zero where the round trip is shorter than that. What differs is
+ * drift, or the rounding of the anchor itself.
  */
 static __always_inline void sample_follow_clock(struct flow_sample *s, __s64 lag, __s64 tick,
 						__u64 now)
@@ -135,15 +136,13 @@ static __always_inline void sample_follow_clock(struct flow_sample *s, __s64 lag
 	__u32 window = now >> 20;
 	__s64 shift, most = tick + (1LL << (SAMPLE_WINDOW_SHIFT - 12));
 
-	if (lag < 0)
-		lag = 0;
 	if (!s->lags || lag < s->lag_min_ns)
-		s->lag_min_ns = lag < 0xffffffffLL ? lag : 0xffffffff;
+		s->lag_min_ns = lag < 0x7fffffff ? lag : 0x7fffffff;
 	if (s->lags < 255)
 		s->lags++;
 	if (window - s->window_at < 1U << (SAMPLE_WINDOW_SHIFT - 20))
 		return;
-	shift = (__s64)s->lag_min_ns - ((__s64)s->rtt_ns - tick / 2);
+	shift = s->lag_min_ns - ((__s64)s->rtt_ns - tick / 2);
 	if (s->lags >= SAMPLE_LAGS && shift < most && shift > -most)
 		s->anchor_ns += shift;
 	s->lags = 0;
@@ -152,23 +151,24 @@ static __always_inline void sample_follow_clock(struct flow_sample *s, __s64 lag
 
 /*
  * The backend's own time for this exchange. The echo is true to a tick; response less rtt is exact
- * where the client acknowledged at once, and is taken when the echo does not contradict it.
+ * where the client acknowledged at once, and is taken when the echo does not contradict it. An ACK
+ * that brings the next request was not sent at once.
  */
-static __always_inline void sample_service(struct flow_sample *s, struct series *to, __u32 echo,
-					   __u64 response, __u64 now)
+static __always_inline void sample_service(struct flow_sample *s, struct series *to,
+					   const struct segment *g, __u64 response, __u64 now)
 {
 	__s64 tick, by_echo, by_ack, lag;
 
-	if ((__s32)(echo - s->echo) < 0) {
+	if ((__s32)(g->echo - s->echo) < 0) {
 		SERIES_ADD(to, forged);
 		return;
 	}
-	tick = sample_tick(s, echo, now);
+	tick = sample_tick(s, g->echo, now);
 	if (!tick) {
 		SERIES_ADD(to, tick_unknown);
 		return;
 	}
-	by_echo = sample_clock_ns(s, echo, tick) - (__s64)(s->armed_ns - s->anchor_ns);
+	by_echo = sample_clock_ns(s, g->echo, tick) - (__s64)(s->armed_ns - s->anchor_ns);
 	lag = (__s64)response - by_echo;
 	by_ack = (__s64)response - s->rtt_ns;
 	if (by_echo < -2 * NS_PER_MS) {
@@ -181,7 +181,7 @@ static __always_inline void sample_service(struct flow_sample *s, struct series 
 		return;
 	}
 	sample_follow_clock(s, lag, tick, now);
-	if (by_ack - by_echo <= tick && by_echo - by_ack <= tick)
+	if (!g->payload && by_ack - by_echo <= tick && by_echo - by_ack <= tick)
 		by_echo = by_ack;
 	series_record(to, LATENCY_SERVICE, by_echo > 0 ? by_echo : 0);
 }
@@ -219,7 +219,7 @@ static __always_inline void sample_answered(struct flow_sample *s, struct series
 		else if (!(s->flags & SAMPLE_ANCHORED))
 			SERIES_ADD(to, bad_anchor);
 		else
-			sample_service(s, to, g->echo, response, now);
+			sample_service(s, to, g, response, now);
 	}
 	if (s->exchanges < 255)
 		s->exchanges++;
@@ -328,6 +328,8 @@ static __always_inline void sample_data(struct flow_sample *s, struct series *to
 {
 	__s32 ahead = g->seq - s->seq_next;
 
+	if (ahead == -1 && g->payload == 1 && s->state != SAMPLE_WAITING)
+		return; /* a keep-alive as some send it (RFC 9293, 3.8.4) */
 	if (ahead >= 0)
 		sample_request(s, to, g);
 	if (ahead > 0)
