@@ -7,6 +7,7 @@
 #include <bpf/bpf.h>
 #include <cmocka.h>
 
+#include "common/util.h"
 #include "lib/measured.h"
 
 static void a_request_sent_twice_is_left_out(void **state)
