@@ -78,7 +78,7 @@ connect_row() {
 	accuracy_wire --spread $SPREAD
 	accuracy_server blue1
 	accuracy_telemetry "$LAB_DIR/connect.before"
-	accuracy_client connect --path /1000 --rate 400 --connections 5000 --requests 1
+	accuracy_client connect --path /1000 --rate 800 --connections 16000 --requests 1
 	accuracy_settled "$LAB_DIR/connect.after"
 	accuracy_server_stop blue1
 	accuracy_wire
