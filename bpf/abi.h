@@ -20,7 +20,7 @@
 #endif
 
 /* Raised whenever a layout or a meaning below changes; the agent refuses to reuse other maps. */
-#define STEER_SCHEMA 2
+#define STEER_SCHEMA 3
 
 #define STEER_BANKS	     2 /* routes are double-buffered; control.active says which is live */
 #define STEER_VIP_SLOTS	     32768 /* slots of a bank's VIP table */
@@ -39,6 +39,7 @@
 #define STEER_REASONS(X)                                                                           \
 	X(forwarded, FORWARDED)	    /* sent to a backend */                                        \
 	X(local, LOCAL)		    /* passed up: the backend is this host */                      \
+	X(reset, RESET)		    /* answered with a TCP RST: the flow's backend is down */      \
 	X(not_ip, NOT_IP)	    /* passed: not IPv4 or IPv6 */                                 \
 	X(not_vip, NOT_VIP)	    /* passed: no service has this address, protocol and port */   \
 	X(malformed, MALFORMED)	    /* passed: headers cut short or inconsistent */                \
@@ -83,7 +84,7 @@ struct reasons {
 #undef X
 	__u64 ration_tick; /* the tick that ration_used counts for */
 	__u64 ration_used; /* flows remembered in that tick */
-	__u64 unused[13];
+	__u64 unused[12];
 };
 static_assert(sizeof(struct reasons) == 256, "a multiple of a cache line");
 
@@ -184,8 +185,9 @@ STEER_INLINE __u32 ring_next_slot(__u32 slot)
 
 /* vip_entry.flags */
 #define VIP_USED	  0x01 /* 0: the slot is free and ends a probe */
-#define VIP_KEEP	  0x02 /* on_backend_down: keep; without it: move */
+#define VIP_KEEP	  0x02 /* on_backend_down: keep; without it and VIP_RESET: move */
 #define VIP_STICKY_CLIENT 0x04 /* the ring is entered by client, not by flow */
+#define VIP_RESET	  0x08 /* on_backend_down: reset */
 
 /*
  * A VIP's key. Port 0 with a protocol: every port. Protocol 0 and port 0: the bare address, which

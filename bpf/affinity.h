@@ -92,7 +92,6 @@ static __always_inline bool affinity_recall(struct steer_ctx *ctx)
 		return false;
 	if (!health_keeps(ctx)) {
 		ctx->moved = true;
-		STEER_NOTE(ctx->cpu, flow_moves);
 		return false;
 	}
 	now = (word & ~(0xffffULL << FLOW_SEEN_SHIFT)) | (__u64)ctx->tick << FLOW_SEEN_SHIFT;
@@ -103,6 +102,17 @@ static __always_inline bool affinity_recall(struct steer_ctx *ctx)
 	if (now != word)
 		affinity_write(ctx, ctx->entry, now);
 	return true;
+}
+
+/* The flow is over: a SYN starts anew. What comes before one still meets the same backend. */
+static __always_inline void affinity_close(const struct steer_ctx *ctx)
+{
+	__u64 keep = FLOW_USED | 0xffffULL << FLOW_GENERATION_SHIFT | 0xffff;
+
+	if (ctx->entry)
+		affinity_write(ctx, ctx->entry,
+			       (ctx->word & keep) | (__u64)ctx->tick << FLOW_SEEN_SHIFT |
+				       (__u64)FLOW_CLOSING << FLOW_FLAGS_SHIFT);
 }
 
 /* True while this CPU may still remember flows in this tick. */

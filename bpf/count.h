@@ -47,6 +47,8 @@ static __always_inline int count_reason(struct steer_ctx *ctx, int reason)
 		if (ctx->backend->ifindex == ctx->xdp->ingress_ifindex)
 			return XDP_TX;
 		return bpf_redirect(ctx->backend->ifindex, 0);
+	case REASON_RESET:
+		return XDP_TX;
 	case REASON_FRAGMENT:
 	case REASON_NO_BACKEND:
 	case REASON_TOO_BIG:

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* The packet's way: classify, recall or balance, measure, forward, count. One header per stage. */
+/* The packet's way: classify, recall or balance, reset, measure, forward, count. One header per stage. */
 #include "abi.h"
 #include "maps.h"
 #include "context.h"
@@ -8,6 +8,7 @@
 #include "balance.h"
 #include "affinity.h"
 #include "telemetry.h"
+#include "reset.h"
 #include "forward.h"
 #include "count.h"
 
@@ -19,6 +20,8 @@ static __always_inline int steer_packet(struct steer_ctx *ctx)
 		return reason;
 	if (!affinity_recall(ctx)) {
 		reason = balance_packet(ctx);
+		if (ctx->moved)
+			reason = reset_or_move(ctx, reason);
 		if (reason != STEER_NEXT)
 			return reason;
 		affinity_remember(ctx);

@@ -221,6 +221,18 @@ static __always_inline void telemetry_new_flow(struct steer_ctx *ctx)
 			       (__u32)ctx->share << 16 | ctx->slot, ctx->cpu);
 }
 
+/* The flow was ended from here: its next SYN is measured as that of another. */
+static __always_inline void telemetry_forget(const struct steer_ctx *ctx)
+{
+	struct flow_sample *s;
+
+	if (!has_telemetry || !(ctx->word >> FLOW_FLAGS_SHIFT & FLOW_SAMPLED))
+		return;
+	s = telemetry_line(ctx->fingerprint);
+	if (s && s->key == ctx->fingerprint)
+		s->key = 0;
+}
+
 static __always_inline void telemetry_handshake(struct steer_ctx *ctx, struct flow_counts *counts)
 {
 	struct backend_watch *watch = telemetry_watch(ctx->slot);

@@ -92,6 +92,12 @@ static void put16(uint8_t *at, unsigned int value)
 	at[1] = (uint8_t)value;
 }
 
+static void put32(uint8_t *at, uint32_t value)
+{
+	put16(at, value >> 16);
+	put16(at + 2, value & 0xffff);
+}
+
 static void put_mac(uint8_t *at, const char *text)
 {
 	unsigned int b[6];
@@ -213,7 +219,9 @@ static void fill_tcp(const struct draft *d, size_t i, uint8_t *at)
 	put16(at + 2, l->dport);
 	at[12] = (uint8_t)(layer_size(l) / 4 << 4);
 	at[13] = l->tcp_flags;
-	put16(at + 14, TCP_WINDOW);
+	put32(at + 4, l->seq);
+	put32(at + 8, l->ack);
+	put16(at + 14, l->window < 0 ? 0 : l->window ? (unsigned int)l->window : TCP_WINDOW);
 	put_l4_checksum(d, i, 16, IPPROTO_TCP);
 }
 

@@ -46,6 +46,8 @@ struct layer {
 	const char *src, *dst; /* IP addresses, or MACs */
 	uint16_t sport, dport;
 	uint8_t tcp_flags;
+	uint32_t seq, ack;
+	int window;	 /* -1: a true zero */
 	uint8_t tos;	 /* or the IPv6 traffic class */
 	uint8_t ttl;	 /* or hop limit; 64 */
 	uint8_t version; /* the usual one */

@@ -30,6 +30,7 @@ static const char full[] =
 	"    split: {blue: 95, green: 5, red: 0}\n"
 	"    sticky: {by: client}\n"
 	"    on_backend_down: keep\n"
+	"  web: {vips: [203.0.113.11], split: {green: 1}, on_backend_down: reset}\n"
 	"  dns: {vips: [203.0.113.10], protocol: udp, split: {green: 1}}\n";
 
 static void a_message_that_was_packed_reads_back_the_same(void **state)

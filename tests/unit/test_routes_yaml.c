@@ -121,6 +121,36 @@ static void what_is_left_out_has_its_default(void **state)
 	assert_int_equal(routes->services[1].on_backend_down, BACKEND_DOWN_MOVE);
 }
 
+static void every_answer_to_a_dead_backend_is_read_and_written(void **state)
+{
+	const struct {
+		const char *word;
+		enum backend_down down;
+	} words[] = {
+		{"move", BACKEND_DOWN_MOVE},
+		{"keep", BACKEND_DOWN_KEEP},
+		{"reset", BACKEND_DOWN_RESET},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
+		CLEANUP_FREE char *text =
+			util_format("stacks:\n"
+				    "  blue: {backends: [{address: 10.1.0.1}]}\n"
+				    "services:\n"
+				    "  shop: {vips: [203.0.113.10], split: {blue: 1}, "
+				    "on_backend_down: %s}\n",
+				    words[i].word);
+		CLEANUP_ROUTES struct routes *routes = parse(text);
+		CLEANUP_FREE char *line = util_format("on_backend_down: %s\n", words[i].word);
+		CLEANUP_FREE char *written = NULL;
+
+		assert_int_equal(routes_yaml_emit(routes, &written), 0);
+		assert_int_equal(routes->services[0].on_backend_down, words[i].down);
+		assert_non_null(strstr(written, line));
+	}
+}
+
 static void what_is_written_reads_back_the_same(void **state)
 {
 	CLEANUP_ROUTES struct routes *routes = parse(full), *again = NULL;
@@ -230,8 +260,9 @@ static const struct refusal {
 	 "routes.yaml:3: not supported yet: services.shop.failover\n"},
 	{SERVICE "    sticky: {by: flow, ttl: 1h}\n",
 	 "routes.yaml:3: not supported yet: services.shop.sticky.ttl\n"},
-	{SERVICE "    on_backend_down: reset\n",
-	 "routes.yaml:3: not supported yet: services.shop.on_backend_down: reset\n"},
+	{SERVICE "    on_backend_down: rest\n",
+	 "routes.yaml:3: 'on_backend_down' is 'rest' (did you mean 'reset'?); it must be move, "
+	 "keep or reset\n"},
 	{STACK "    capacity: 20000\n", "routes.yaml:3: not supported yet: stacks.blue.capacity\n"},
 	{STACK "    slow_start: 30s\n",
 	 "routes.yaml:3: not supported yet: stacks.blue.slow_start\n"},
@@ -420,6 +451,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_key_arrives_in_its_field),
 		cmocka_unit_test(what_is_left_out_has_its_default),
+		cmocka_unit_test(every_answer_to_a_dead_backend_is_read_and_written),
 		cmocka_unit_test(what_is_written_reads_back_the_same),
 		cmocka_unit_test(free_text_of_any_kind_reads_back_the_same),
 		cmocka_unit_test(text_that_is_no_utf8_is_not_written),

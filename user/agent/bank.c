@@ -244,6 +244,10 @@ static int compile_service(struct compilation *c, struct compiled_service *servi
 
 static int compile_vips(struct compilation *c)
 {
+	static const uint8_t down_flags[BACKEND_DOWN_MAX] = {
+		[BACKEND_DOWN_KEEP] = VIP_KEEP,
+		[BACKEND_DOWN_RESET] = VIP_RESET,
+	};
 	const struct compiled *compiled = c->result;
 	CLEANUP_FREE struct vip_key *keys = util_calloc(STEER_VIP_KEYS_MAX, sizeof(*keys));
 	size_t n = 0;
@@ -251,7 +255,7 @@ static int compile_vips(struct compilation *c)
 
 	for (size_t i = 0; i < compiled->routes->services_n; i++) {
 		const struct route_service *service = &compiled->routes->services[i];
-		uint8_t flags = service->on_backend_down == BACKEND_DOWN_KEEP ? VIP_KEEP : 0;
+		uint8_t flags = down_flags[service->on_backend_down];
 
 		if (service->sticky_by_client)
 			flags |= VIP_STICKY_CLIENT;

@@ -86,10 +86,15 @@ static bool find_flow(const struct datapath_view *view, const struct flow_tuple 
 	return false;
 }
 
-/* True: the flow is known and stays where it is; ret has the backend. */
+/*
+ * True: the flow is known and stays where it is; ret has the backend. *ret_reset, else left alone:
+ * the slot of the backend whose going down ends the flow, unless balance finds it again.
+ */
 static bool explain_affinity(const struct datapath_view *view, const struct flow_tuple *tuple,
-			     const struct vip_entry *vip, struct explanation *ret)
+			     const struct vip_entry *vip, struct explanation *ret,
+			     int64_t *ret_reset)
 {
+	bool reset = vip->flags & VIP_RESET && tuple->protocol == PROTOCOL_TCP;
 	uint8_t wanted = vip->flags & VIP_KEEP ? BACKEND_ROUTE : BACKEND_KEEP | BACKEND_ROUTE;
 	char text[ADDRESS_TEXT_MAX];
 	struct flow_data flow;
@@ -109,8 +114,11 @@ static bool explain_affinity(const struct datapath_view *view, const struct flow
 		return false;
 	}
 	if ((b.state & wanted) != wanted) {
-		say(ret, "affinity", "known, but backend %s of stack %s is down: it moves",
-		    backend_text(&b, text), b.stack);
+		say(ret, "affinity", "known, but backend %s of stack %s is down: %s",
+		    backend_text(&b, text), b.stack,
+		    reset ? "answered with a RST; a SYN is balanced anew" : "it moves");
+		if (reset)
+			*ret_reset = flow.backend;
 		return false;
 	}
 	set_backend(ret, flow.backend, &b);
@@ -221,6 +229,16 @@ static enum steer_reason explain_forward(const struct datapath_view *view, struc
 	return REASON_FORWARDED;
 }
 
+/* What balance found is where the client's next connection goes. */
+static enum steer_reason explain_reset(struct explanation *ret)
+{
+	say(ret, "forward", "reset: the client is answered with a RST%s",
+	    ret->has_backend ? ", and a SYN goes to the backend above" : "");
+	ret->has_backend = false;
+	ret->stack[0] = 0;
+	return REASON_RESET;
+}
+
 void explain_packet(const struct datapath_view *view, const struct flow_tuple *tuple,
 		    struct explanation *ret)
 {
@@ -228,6 +246,8 @@ void explain_packet(const struct datapath_view *view, const struct flow_tuple *t
 	const struct vip_entry *vip;
 	struct address address;
 	char text[ADDRESS_TEXT_MAX];
+	int64_t reset = -1;
+	bool found;
 
 	*ret = (struct explanation){.reason = REASON_NOT_VIP};
 	memcpy(address.bytes, tuple->dst_be, sizeof(address.bytes));
@@ -241,10 +261,12 @@ void explain_packet(const struct datapath_view *view, const struct flow_tuple *t
 		 view->services[bank * view->service_slots + vip->service].name);
 	say(ret, "classify", "%s port %u is a VIP of service %s%s", address_text(&address, text),
 	    ntohs(tuple->dport_be), ret->service, vip->port_be ? "" : " (every port)");
-	if (!explain_affinity(view, tuple, vip, ret) &&
-	    !explain_balance(view, bank, tuple, vip, ret)) {
+	found = explain_affinity(view, tuple, vip, ret, &reset) ||
+		explain_balance(view, bank, tuple, vip, ret);
+	if (reset >= 0 && !(found && ret->slot == reset))
+		ret->reason = explain_reset(ret);
+	else if (found)
+		ret->reason = explain_forward(view, ret);
+	else
 		ret->reason = REASON_NO_BACKEND;
-		return;
-	}
-	ret->reason = explain_forward(view, ret);
 }

@@ -29,7 +29,8 @@ struct explanation {
 };
 
 /*
- * For an unfragmented packet of the flow that is no ICMP and no SYN after a FIN.
+ * For an unfragmented packet of the flow that is no ICMP and no SYN after a FIN; of a flow that
+ * is to be reset, one that is neither SYN nor RST.
  */
 void explain_packet(const struct datapath_view *view, const struct flow_tuple *tuple,
 		    struct explanation *ret);

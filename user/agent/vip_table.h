@@ -13,7 +13,7 @@ struct vip_key {
 	struct address address;
 	uint16_t port; /* host order; 0: every port */
 	uint8_t protocol;
-	uint8_t flags;	  /* VIP_KEEP, VIP_STICKY_CLIENT; VIP_USED is added */
+	uint8_t flags;	  /* VIP_KEEP, VIP_RESET, VIP_STICKY_CLIENT; VIP_USED is added */
 	uint16_t service; /* without the bank */
 };
 

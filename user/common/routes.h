@@ -75,8 +75,9 @@ struct route_split {
 enum protocol { PROTOCOL_UNSPECIFIED = 0, PROTOCOL_TCP = 6, PROTOCOL_UDP = 17 };
 
 enum backend_down {
-	BACKEND_DOWN_MOVE, /* default: established flows of a dead backend go to another */
-	BACKEND_DOWN_KEEP, /* they stay */
+	BACKEND_DOWN_MOVE,  /* default: established flows of a dead backend go to another */
+	BACKEND_DOWN_KEEP,  /* they stay */
+	BACKEND_DOWN_RESET, /* TCP: their next packet is answered with a RST; UDP flows move */
 	BACKEND_DOWN_MAX
 };
 

@@ -41,7 +41,7 @@ static const struct yaml_word sticky_words[] = {{"flow", 0}, {"client", 1}};
 static const struct yaml_word down_words[] = {
 	{"move", BACKEND_DOWN_MOVE},
 	{"keep", BACKEND_DOWN_KEEP},
-	{"reset", -1},
+	{"reset", BACKEND_DOWN_RESET},
 };
 
 /* Health */

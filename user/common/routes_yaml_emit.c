@@ -203,6 +203,12 @@ static void put_split(struct writer *w, const struct route_service *service)
 
 static void put_service(struct writer *w, const struct route_service *service)
 {
+	static const char *const down[BACKEND_DOWN_MAX] = {
+		[BACKEND_DOWN_MOVE] = "move",
+		[BACKEND_DOWN_KEEP] = "keep",
+		[BACKEND_DOWN_RESET] = "reset",
+	};
+
 	put_word(w, service->name);
 	begin_map(w, false);
 	put_word(w, "vips");
@@ -224,7 +230,7 @@ static void put_service(struct writer *w, const struct route_service *service)
 	put_word(w, service->sticky_by_client ? "client" : "flow");
 	end_map(w);
 	put_word(w, "on_backend_down");
-	put_word(w, service->on_backend_down == BACKEND_DOWN_KEEP ? "keep" : "move");
+	put_word(w, down[service->on_backend_down]);
 	end_map(w);
 }
 
