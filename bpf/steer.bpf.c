@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* The packet's way: classify, recall or balance, reset, measure, forward, count. One header per stage. */
+/* The way: classify, recall or balance, reset, measure, forward, count. One header per stage. */
 #include "abi.h"
 #include "maps.h"
 #include "context.h"
