@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 #include "agent/checker.h"
+#include "agent/http_body.h"
 #include "agent/http_reply.h"
 #include "common/util.h"
 #include "lib/reply_server.h"
@@ -19,6 +20,8 @@
 #include <cmocka.h>
 
 #define PATIENCE_MS 20000
+#define OK_LINE	    "HTTP/1.1 200 OK\r\n"
+#define CHUNKED	    "Transfer-Encoding: chunked\r\n\r\n"
 #define OK_HEAD	    "HTTP/1.1 200 OK\r\nServer: x\r\n\r\n"
 
 struct result {
@@ -206,6 +209,169 @@ static void http_check_judges_by_the_answer(void **state)
 		assert_string_equal(lab->result.detail, cases[i].detail ? cases[i].detail : "");
 		check_free(TAKE(lab->check));
 		reply_server_stop(&server);
+	}
+}
+
+static const struct body_case {
+	const char *name;
+	const char *reply;
+	const char *detail; /* NULL: passes */
+	size_t chunk;
+	bool stays_open;
+	uint16_t status; /* 0: the default */
+} body_cases[] = {
+	{.name = "until the end", .reply = OK_LINE "\r\nit is all well", .chunk = 3},
+	{.name = "before the end", .reply = OK_LINE "\r\nall well, ", .stays_open = true},
+	{.name = "with a length", .reply = OK_LINE "content-length:  8 \r\n\r\nall well"},
+	{.name = "across chunks",
+	 .reply = OK_LINE "Transfer-Encoding: gzip, Chunked\r\n\r\n"
+			  "005;a=b\r\naall \r\n3\r\nwel\r\n1 \r\nl\r\n0\r\n\r\n"},
+	{.name = "across chunks, dripping",
+	 .reply = OK_LINE CHUNKED "A\r\nxxall all \r\n4\r\nwell\r\n",
+	 .chunk = 1,
+	 .stays_open = true},
+	{.name = "a status that is asked for",
+	 .reply = "HTTP/1.1 503 \r\n\r\nall well",
+	 .status = 503},
+	{.name = "a status that is not",
+	 .reply = OK_LINE "\r\nall well",
+	 .detail = "HTTP status 200",
+	 .status = 204},
+	{.name = "sizes and trailers are not body",
+	 .reply = OK_LINE CHUNKED "8;all well\r\nall bad.\r\n0\r\nX: all well\r\n\r\n",
+	 .detail = "the body does not have the text",
+	 .stays_open = true},
+	{.name = "headers are not body",
+	 .reply = OK_LINE "X: all well\r\n\r\nall wel",
+	 .detail = "the body does not have the text"},
+	{.name = "after the length",
+	 .reply = OK_LINE "Content-Length: 7\r\n\r\nall well",
+	 .detail = "the body does not have the text",
+	 .stays_open = true},
+	{.name = "no body",
+	 .reply = "HTTP/1.1 204 No\r\n\r\nall well",
+	 .detail = "the body does not have the text",
+	 .stays_open = true},
+	{.name = "cut short",
+	 .reply = OK_LINE "Content-Length: 9\r\n\r\nall wel",
+	 .detail = "connection closed within the body"},
+	{.name = "no chunks",
+	 .reply = OK_LINE CHUNKED "all well",
+	 .detail = "the body's chunks are not HTTP",
+	 .stays_open = true},
+	{.name = "an interim answer's length",
+	 .reply = "HTTP/1.1 103 Early\r\nContent-Length: 0\r\n\r\n" OK_LINE "\r\nall well"},
+};
+
+static void lab_add_body(struct lab *lab, uint16_t port, uint16_t status)
+{
+	const struct check_target target = {.address = address_of("127.0.0.1"),
+					    .port = port,
+					    .type = HEALTH_HTTP,
+					    .host = "shop.example",
+					    .body = "all well",
+					    .status_min = status,
+					    .status_max = status,
+					    .interval_ms = 10000,
+					    .timeout_ms = 5000};
+
+	lab->result = (struct result){};
+	assert_int_equal(checker_add(lab->checker, &target, on_result, &lab->result, &lab->check),
+			 0);
+	lab_wait(lab, results_n(&lab->result));
+	check_free(TAKE(lab->check));
+}
+
+static void http_check_finds_its_text_in_the_body_only(void **state)
+{
+	struct lab *lab = *state;
+
+	for (size_t i = 0; i < ARRAY_SIZE(body_cases); i++) {
+		const struct body_case *test = &body_cases[i];
+		struct reply_server server = {
+			.reply = test->reply, .chunk = test->chunk, .stays_open = test->stays_open};
+
+		reply_server_start(&server, lab->event);
+		lab_add_body(lab, server.port, test->status);
+		if (strcmp(lab->result.detail, test->detail ? test->detail : ""))
+			fail_msg("%s: '%s'", test->name, lab->result.detail);
+		assert_non_null(strstr(server.request, "\r\nHost: shop.example\r\n"));
+		reply_server_stop(&server);
+	}
+}
+
+/* The text's last byte is the last that is looked at, and then the first that is not. */
+static void http_check_looks_at_the_first_64_kib_of_a_body(void **state)
+{
+	static const char head[] = "HTTP/1.1 200 OK\r\n\r\n";
+	struct lab *lab = *state;
+
+	for (size_t more = 0; more <= 1; more++) {
+		CLEANUP_FREE char *reply = util_calloc(1, 2 * HTTP_BODY_MAX);
+		struct reply_server server = {.reply = reply, .stays_open = true};
+
+		memset(reply, 'a', 2 * HTTP_BODY_MAX - 1);
+		memcpy(reply, head, strlen(head));
+		memcpy(reply + strlen(head) + HTTP_BODY_MAX - 8 + more, "all well", 8);
+		reply_server_start(&server, lab->event);
+		lab_add_body(lab, server.port, 0);
+		assert_string_equal(lab->result.detail,
+				    more ? "the body does not have the text in its first 64 KiB"
+					 : "");
+		reply_server_stop(&server);
+	}
+}
+
+/* Chunks of one byte each are seven times as many bytes: there is an end to that, too. */
+static void a_body_of_little_in_much_is_given_up(void **state)
+{
+	struct http_reply reply = {.status = 200, .chunked = true};
+	struct http_body_text text;
+	struct http_body body;
+	enum http_body_result result;
+	size_t n = 0;
+
+	(void)state;
+	http_body_text_init(&text, "all well");
+	assert_int_equal(http_body_begin(&body, &reply), HTTP_BODY_MORE);
+	do {
+		result = http_body_feed(&body, &text, "0001\r\na\r\n", 9);
+		n += 9;
+	} while (result == HTTP_BODY_MORE);
+	assert_int_equal(result, HTTP_BODY_TOO_LONG);
+	assert_in_range(n, HTTP_BODY_SENT_MAX, HTTP_BODY_SENT_MAX + 9);
+}
+
+/* Texts that repeat themselves, in all ways of cutting what they stand in. */
+static void a_text_is_found_however_the_body_is_cut(void **state)
+{
+	static const struct {
+		const char *text;
+		const char *body;
+		bool found;
+	} cases[] = {
+		{"aab", "aaaab", true},		{"abacabab", "abacabacabab", true},
+		{"abab", "abaabbabaab", false}, {"a", "bbba", true},
+		{"aaa", "aabaabaa", false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		for (size_t cut = 0; cut <= strlen(cases[i].body); cut++) {
+			struct http_reply reply = {.status = 200};
+			struct http_body_text text;
+			struct http_body body;
+			enum http_body_result result;
+
+			http_body_text_init(&text, cases[i].text);
+			http_body_begin(&body, &reply);
+			result = http_body_feed(&body, &text, cases[i].body, cut);
+			if (result == HTTP_BODY_MORE)
+				result = http_body_feed(&body, &text, cases[i].body + cut,
+							strlen(cases[i].body + cut));
+			if ((result == HTTP_BODY_FOUND) != cases[i].found)
+				fail_msg("case %zu, cut at %zu: %d", i, cut, result);
+		}
 	}
 }
 
@@ -501,7 +667,7 @@ static void targets_that_cannot_be_checked_are_refused(void **state)
 					  .path = "/",
 					  .interval_ms = 1000,
 					  .timeout_ms = 1000};
-	struct check_target bad[6];
+	struct check_target bad[9];
 	struct lab *lab = *state;
 	struct check *check = NULL;
 
@@ -513,6 +679,9 @@ static void targets_that_cannot_be_checked_are_refused(void **state)
 	bad[3].path = "/a\r\nX: y";
 	bad[4].interval_ms = 0;
 	bad[5].timeout_ms = 0;
+	bad[6].host = "a\r\nX: y";
+	bad[7].host = "";
+	bad[8].body = "";
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
 		assert_int_equal(checker_add(lab->checker, &bad[i], on_result, NULL, &check),
 				 -EINVAL);
@@ -574,6 +743,10 @@ int main(void)
 		lab_test(tcp_check_names_a_refused_connection),
 		lab_test(check_without_an_answer_times_out),
 		lab_test(http_check_judges_by_the_answer),
+		cmocka_unit_test(a_body_of_little_in_much_is_given_up),
+		cmocka_unit_test(a_text_is_found_however_the_body_is_cut),
+		lab_test(http_check_finds_its_text_in_the_body_only),
+		lab_test(http_check_looks_at_the_first_64_kib_of_a_body),
 		lab_test(http_check_gives_up_on_an_endless_header),
 		lab_test(http_answer_that_drips_times_out),
 		lab_test(http_request_names_host_and_agent),

@@ -315,6 +315,47 @@ static void a_copy_is_equal_and_independent(void **state)
 	assert_int_equal(routes->services[0].split[0].weight, 9);
 }
 
+static void every_field_of_a_health_check_makes_a_difference(void **state)
+{
+	static char a[] = "a", b[] = "b";
+	const struct health_spec base = {.type = HEALTH_HTTP,
+					 .port = 1,
+					 .path = a,
+					 .host = a,
+					 .body = a,
+					 .status_min = 200,
+					 .status_max = 399,
+					 .interval_ms = 1,
+					 .timeout_ms = 1,
+					 .fall = 1,
+					 .rise = 1};
+	struct health_spec copy, others[11];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(others); i++)
+		others[i] = base;
+	others[0].type = HEALTH_TCP;
+	others[1].port = 2;
+	others[2].path = b;
+	others[3].host = NULL;
+	others[4].body = b;
+	others[5].status_min = 201;
+	others[6].status_max = 201;
+	others[7].interval_ms = 2;
+	others[8].timeout_ms = 2;
+	others[9].fall = 2;
+	others[10].rise = 2;
+	for (size_t i = 0; i < ARRAY_SIZE(others); i++)
+		if (routes_health_equal(&base, &others[i]))
+			fail_msg("case %zu is equal", i);
+	copy = routes_health_copy(&base);
+	assert_true(routes_health_equal(&base, &copy));
+	copy.body[0] = 'c';
+	assert_false(routes_health_equal(&base, &copy));
+	routes_health_clear(&copy);
+	assert_null(copy.body);
+}
+
 static void every_field_makes_a_difference(void **state)
 {
 	static const struct {
@@ -392,6 +433,7 @@ int main(void)
 		cmocka_unit_test(what_a_problem_quotes_cannot_reach_a_terminal),
 		cmocka_unit_test(the_order_of_a_document_means_nothing_once_sorted),
 		cmocka_unit_test(a_copy_is_equal_and_independent),
+		cmocka_unit_test(every_field_of_a_health_check_makes_a_difference),
 		cmocka_unit_test(every_field_makes_a_difference),
 		cmocka_unit_test(stacks_and_services_are_found_by_name),
 		cmocka_unit_test(sorted_routes_are_searched_alike),

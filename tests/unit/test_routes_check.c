@@ -71,7 +71,9 @@ static const char *const accepted[] = {
 	/* Health at its bounds. */
 	STACK_HEALTH("type: tcp, port: 65535, interval: 20ms, timeout: 20ms, fall: 1, rise: 100"),
 	STACK_HEALTH("type: http, port: 1, interval: 1h, timeout: 1ms, path: '/~!?a=%20&b'"),
-	STACK_HEALTH("type: none, port: 80, path: x, interval: 2h"),
+	STACK_HEALTH("type: none, port: 80, path: x, interval: 2h, status: 9, host: '', body: ''"),
+	STACK_HEALTH("type: http, port: 1, status: 200-599, host: '[2001:db8::1]:80', body: ' '"),
+	STACK_HEALTH("type: http, port: 1, status: 418"),
 	/* Sixteen stacks in a split. */
 	"stacks: {a: {}, b: {}, c: {}, d: {}, e: {}, f: {}, g: {}, h: {}, i: {}, j: {}, k: {}, l: "
 	"{}, "
@@ -148,6 +150,34 @@ static const struct refusal {
 	{STACK_HEALTH("type: tcp, port: 80, path: /"),
 	 "routes.yaml:4: health of stack 'blue' has a path, which only type: http has; remove "
 	 "it\n"},
+	{STACK_HEALTH("type: tcp, port: 80, host: a"),
+	 "routes.yaml:4: health of stack 'blue' has a host, which only type: http has; remove "
+	 "it\n"},
+	{STACK_HEALTH("type: tcp, port: 80, body: a"),
+	 "routes.yaml:4: health of stack 'blue' has a body, which only type: http has; remove "
+	 "it\n"},
+	{STACK_HEALTH("type: tcp, port: 80, status: 200"),
+	 "routes.yaml:4: health of stack 'blue' has a status, which only type: http has; remove "
+	 "it\n"},
+	{STACK_HEALTH("type: http, port: 80, host: \"a\\r\\nX: b\""),
+	 "routes.yaml:4: health host 'a\?\?X: b' of stack 'blue' must be a name or an address, "
+	 "with a port or without, up to 255 bytes, such as shop.example.com\n"},
+	{STACK_HEALTH("type: http, port: 80, host: ''"),
+	 "routes.yaml:4: health host '' of stack 'blue' must be a name or an address, with a port "
+	 "or without, up to 255 bytes, such as shop.example.com\n"},
+	{STACK_HEALTH("type: http, port: 80, body: ''"),
+	 "routes.yaml:4: health body of stack 'blue' must be 1 to 255 bytes of printable text\n"},
+	{STACK_HEALTH("type: http, port: 80, body: \"a\\nb\""),
+	 "routes.yaml:4: health body of stack 'blue' must be 1 to 255 bytes of printable text\n"},
+	{STACK_HEALTH("type: http, port: 80, status: 199"),
+	 "routes.yaml:4: health status of stack 'blue' is 199-199; it must be a status from 200 to "
+	 "599, or a range of them, the lower first\n"},
+	{STACK_HEALTH("type: http, port: 80, status: 300-600"),
+	 "routes.yaml:4: health status of stack 'blue' is 300-600; it must be a status from 200 to "
+	 "599, or a range of them, the lower first\n"},
+	{STACK_HEALTH("type: http, port: 80, status: 299-200"),
+	 "routes.yaml:4: health status of stack 'blue' is 299-200; it must be a status from 200 to "
+	 "599, or a range of them, the lower first\n"},
 	{STACK_HEALTH("type: http, port: 80, path: healthz"),
 	 "routes.yaml:4: health path 'healthz' of stack 'blue' must begin with '/' and be up to "
 	 "1024 "

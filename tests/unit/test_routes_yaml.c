@@ -21,7 +21,8 @@ static const char full[] =
 	"    labels: {region: eu-west, release: \"1.41\", empty: \"\", nil: \"null\"}\n"
 	"    forward: l2\n"
 	"    health: {type: http, port: 8080, path: /healthz, interval: 100ms, timeout: 80ms,\n"
-	"             fall: 4, rise: 5}\n"
+	"             fall: 4, rise: 5, status: 200-204, host: 'shop.example:80', body: 'all: "
+	"\xc3\xbc \"well\"'}\n"
 	"    backends:\n"
 	"      - {address: 10.1.0.11, weight: 200}\n"
 	"      - {address: \"2001:db8:1::11\"}\n"
@@ -79,6 +80,10 @@ static void every_key_arrives_in_its_field(void **state)
 	assert_int_equal(blue->health.timeout_ms, 80);
 	assert_int_equal(blue->health.fall, 4);
 	assert_int_equal(blue->health.rise, 5);
+	assert_int_equal(blue->health.status_min, 200);
+	assert_int_equal(blue->health.status_max, 204);
+	assert_string_equal(blue->health.host, "shop.example:80");
+	assert_string_equal(blue->health.body, "all: \xc3\xbc \"well\"");
 	assert_int_equal(blue->health.line, 8);
 	assert_int_equal(blue->backends_n, 2);
 	assert_string_equal(address_text(&blue->backends[1].address, text), "2001:db8:1::11");
@@ -287,6 +292,15 @@ static const struct refusal {
 	 "routes.yaml:3: 'timeout' is '0s'; it must be a duration such as 100ms, 1s, 5m or 1h\n"},
 	{STACK "    health: {type: tcp, port: 0}\n",
 	 "routes.yaml:3: 'port' is '0'; it must be a whole number from 1 to 65535\n"},
+	{STACK "    health: {type: http, port: 80, status: 2xx}\n",
+	 "routes.yaml:3: 'status' is '2xx'; it must be a status such as 200, or a range such as "
+	 "200-299\n"},
+	{STACK "    health: {type: http, port: 80, status: 200-}\n",
+	 "routes.yaml:3: 'status' is '200-'; it must be a status such as 200, or a range such as "
+	 "200-299\n"},
+	{STACK "    health: {type: http, port: 80, status: 65736}\n",
+	 "routes.yaml:3: 'status' is '65736'; it must be a status such as 200, or a range such as "
+	 "200-299\n"},
 	{STACK "    health: {type: tcp, port: 80, fall: 0}\n",
 	 "routes.yaml:3: 'fall' is '0'; it must be a whole number from 1 to 4294967295\n"},
 	{STACK "    backends: [{address: 10.1.0}]\n",

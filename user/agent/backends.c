@@ -16,8 +16,7 @@ struct backend_entry {
 	struct address address;
 	bool local;
 	struct health_state health;
-	struct check_target target; /* of the running check; path is owned here */
-	char *path;
+	struct health_spec spec;     /* of the running check; owned */
 	struct check *check;	     /* NULL: none */
 	struct nexthop_watch *watch; /* NULL: none */
 	bool hop_answered;	     /* the watch has spoken */
@@ -71,8 +70,7 @@ static void stop_following(struct backend_entry *entry)
 	nexthop_unwatch(entry->watch);
 	entry->watch = NULL;
 	entry->hop_answered = false;
-	free(entry->path);
-	entry->path = NULL;
+	routes_health_clear(&entry->spec);
 	entry->live = false;
 }
 
@@ -285,28 +283,29 @@ void backends_adopt(struct backends *b, uint32_t slot)
 
 static bool same_check(const struct backend_entry *entry, const struct health_spec *spec)
 {
-	if (!entry->check || spec->type == HEALTH_NONE)
-		return !entry->check && spec->type == HEALTH_NONE;
-	return entry->target.type == spec->type && entry->target.port == spec->port &&
-	       entry->target.interval_ms == spec->interval_ms &&
-	       entry->target.timeout_ms == spec->timeout_ms &&
-	       !strcmp(entry->path ? entry->path : "", spec->path ? spec->path : "");
+	return (entry->check || spec->type == HEALTH_NONE) &&
+	       routes_health_equal(&entry->spec, spec);
 }
 
 static void start_check(struct backend_entry *entry, const struct health_spec *spec)
 {
+	const struct check_target target = {.address = entry->address,
+					    .port = spec->port,
+					    .type = spec->type,
+					    .path = spec->path,
+					    .host = spec->host,
+					    .body = spec->body,
+					    .status_min = spec->status_min,
+					    .status_max = spec->status_max,
+					    .interval_ms = spec->interval_ms,
+					    .timeout_ms = spec->timeout_ms};
+
 	check_free(entry->check);
 	entry->check = NULL;
-	free(entry->path);
-	entry->path = spec->path ? util_strdup(spec->path) : NULL;
-	entry->target = (struct check_target){.address = entry->address,
-					      .port = spec->port,
-					      .type = spec->type,
-					      .path = entry->path,
-					      .interval_ms = spec->interval_ms,
-					      .timeout_ms = spec->timeout_ms};
+	routes_health_clear(&entry->spec);
+	entry->spec = routes_health_copy(spec);
 	if (spec->type != HEALTH_NONE &&
-	    checker_add(entry->owner->checker, &entry->target, on_check, entry, &entry->check))
+	    checker_add(entry->owner->checker, &target, on_check, entry, &entry->check))
 		log_error("stack %s: its health check cannot be started", entry->stack);
 }
 

@@ -328,15 +328,22 @@ void checker_free(struct checker *checker)
 	free(checker);
 }
 
-static bool path_is_fit(const char *path)
+static bool is_one_word(const char *text)
 {
-	if (path[0] != '/')
-		return false;
-	for (; *path; path++) {
-		if ((unsigned char)*path <= ' ' || *path == 0x7f)
+	for (; *text; text++) {
+		if ((unsigned char)*text <= ' ' || *text == 0x7f)
 			return false;
 	}
 	return true;
+}
+
+static bool http_is_valid(const struct check_target *target)
+{
+	size_t body = target->body ? strlen(target->body) : 1;
+
+	return (!target->path || (target->path[0] == '/' && is_one_word(target->path))) &&
+	       (!target->host || (target->host[0] && is_one_word(target->host))) && body >= 1 &&
+	       body <= HEALTH_BODY_MAX;
 }
 
 static bool target_is_valid(const struct check_target *target)
@@ -344,8 +351,24 @@ static bool target_is_valid(const struct check_target *target)
 	if (!target->port || !target->interval_ms || !target->timeout_ms)
 		return false;
 	if (target->type == HEALTH_HTTP)
-		return !target->path || path_is_fit(target->path);
+		return http_is_valid(target);
 	return target->type == HEALTH_TCP;
+}
+
+static void probe_init(struct probe_target *probe, const struct check_target *target)
+{
+	struct probe_http http = {.path = target->path ? target->path : "/",
+				  .host = target->host,
+				  .body = target->body,
+				  .status_min = target->status_min,
+				  .status_max = target->status_max};
+
+	if (!target->status_min) {
+		http.status_min = HEALTH_STATUS_MIN;
+		http.status_max = HEALTH_STATUS_MAX;
+	}
+	probe_target_init(probe, &target->address, target->port,
+			  target->type == HEALTH_HTTP ? &http : NULL);
 }
 
 int checker_add(struct checker *checker, const struct check_target *target, check_callback callback,
@@ -373,10 +396,7 @@ int checker_add(struct checker *checker, const struct check_target *target, chec
 	check->interval_ms = target->interval_ms;
 	check->timeout_ms = target->timeout_ms;
 	check->probe.fd = -1;
-	probe_target_init(&check->target, &target->address, target->port,
-			  target->type != HEALTH_HTTP ? NULL
-			  : target->path	      ? target->path
-						      : "/");
+	probe_init(&check->target, target);
 	LIST_INSERT_HEAD(&checker->checks, check, all);
 	check_enqueue(check);
 	*ret_check = check;

@@ -3,7 +3,7 @@
  * TCP and HTTP health checks, thousands at a time, on one sd_event loop and without threads.
  *
  * A TCP check passes when the connection is accepted; an HTTP check when GET answers with a
- * status of 200 to 399. The timeout covers the whole of it. Checks of one backend start an
+ * status in the range and, if wanted, with the text in the first 64 KiB of its body. The timeout covers the whole of it. Checks of one backend start an
  * interval apart, give or take a tenth, so that they never fall into step; the first starts as
  * soon as the loop runs. At most CHECKER_BURST are started in each CHECKER_BURST_MS and at most
  * `in_flight_max` are open at once: the others wait their turn. Connections are closed with a
@@ -33,7 +33,12 @@ struct check_target {
 	struct address address;
 	uint16_t port;	       /* host order */
 	enum health_type type; /* HEALTH_TCP or HEALTH_HTTP */
-	const char *path;      /* HEALTH_HTTP only; copied; NULL: "/" */
+	/* HEALTH_HTTP only; copied */
+	const char *path;    /* NULL: "/" */
+	const char *host;    /* NULL: the address and port */
+	const char *body;    /* NULL: any */
+	uint16_t status_min; /* 0: 200, and to 399 */
+	uint16_t status_max;
 	uint32_t interval_ms;
 	uint32_t timeout_ms;
 };
@@ -58,7 +63,10 @@ int checker_new(sd_event *event, uint32_t in_flight_max, struct checker **ret_ch
 /* Frees it with every check that is left. Not from within a callback. Accepts NULL. */
 void checker_free(struct checker *checker);
 
-/* -EINVAL for a type that is no check, port 0, a zero interval or timeout, or a path with controls. */
+/*
+ * -EINVAL for a type that is no check, port 0, a zero interval or timeout, or texts that
+ * fit no request or, as the body's, are longer than HEALTH_BODY_MAX.
+ */
 int checker_add(struct checker *checker, const struct check_target *target, check_callback callback,
 		void *userdata, struct check **ret_check);
 

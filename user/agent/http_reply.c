@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 #include "agent/http_reply.h"
 
+#include "common/text.h"
+
+#include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #define STATUS_LINE_SHORTEST 12 /* "HTTP/1.1 200" */
 
@@ -13,7 +17,7 @@ static bool is_digit(char c)
 /* status-line = HTTP-version SP status-code SP [ reason-phrase ]; servers omit the last space. */
 static bool status_line_parse(struct http_reply *reply)
 {
-	const char *line = reply->status_line;
+	const char *line = reply->line;
 
 	if (reply->line_size < STATUS_LINE_SHORTEST || memcmp(line, "HTTP/1.", 7) ||
 	    !is_digit(line[7]) || line[8] != ' ')
@@ -24,6 +28,45 @@ static bool status_line_parse(struct http_reply *reply)
 		return false;
 	reply->status = (line[9] - '0') * 100 + (line[10] - '0') * 10 + (line[11] - '0');
 	return true;
+}
+
+/* The value of the header of this name, without blanks around it; NULL: the line is another's. */
+static const char *header_value(const struct http_reply *reply, const char *name,
+				char value[HTTP_REPLY_LINE_MAX])
+{
+	size_t size = reply->line_size < sizeof(reply->line) ? reply->line_size
+							     : sizeof(reply->line);
+	size_t from = strlen(name);
+
+	if (size <= from || strncasecmp(reply->line, name, from) || reply->line[from] != ':')
+		return NULL;
+	for (from++; from < size && strchr(" \t", reply->line[from]);)
+		from++;
+	while (size > from && strchr(" \t", reply->line[size - 1]))
+		size--;
+	snprintf(value, HTTP_REPLY_LINE_MAX, "%.*s", (int)(size - from), reply->line + from);
+	return value;
+}
+
+static bool ends_with_chunked(const char *value)
+{
+	size_t size = strlen(value), chunked = strlen("chunked");
+
+	return size >= chunked && !strcasecmp(value + size - chunked, "chunked");
+}
+
+/* A length that is no number counts as none: the body is then read to its end. */
+static void header_take(struct http_reply *reply)
+{
+	char text[HTTP_REPLY_LINE_MAX];
+	const char *value;
+
+	value = header_value(reply, "transfer-encoding", text);
+	if (value)
+		reply->chunked = ends_with_chunked(value);
+	value = header_value(reply, "content-length", text);
+	if (value && !text_parse_number(value, &reply->length))
+		reply->has_length = true;
 }
 
 static enum http_reply_result line_end(struct http_reply *reply)
@@ -37,7 +80,9 @@ static enum http_reply_result line_end(struct http_reply *reply)
 	} else if (!size) {
 		if (reply->status >= 200)
 			return HTTP_REPLY_DONE;
-		reply->in_headers = false;
+		reply->in_headers = reply->chunked = reply->has_length = false;
+	} else {
+		header_take(reply);
 	}
 	reply->line_size = 0;
 	return HTTP_REPLY_MORE;
@@ -48,11 +93,11 @@ static bool line_add(struct http_reply *reply, char c)
 {
 	static const char start[] = "HTTP/1.";
 
-	if (!reply->in_headers && reply->line_size < sizeof(reply->status_line)) {
-		if (reply->line_size < sizeof(start) - 1 && c != start[reply->line_size])
-			return false;
-		reply->status_line[reply->line_size] = c;
-	}
+	if (!reply->in_headers && reply->line_size < sizeof(start) - 1 &&
+	    c != start[reply->line_size])
+		return false;
+	if (reply->line_size < sizeof(reply->line))
+		reply->line[reply->line_size] = c;
 	reply->line_size++;
 	return true;
 }

@@ -75,13 +75,6 @@ static void compare_backends(struct plan *plan, const struct route_stack *from,
 				   address_text(&from->backends[i].address, text));
 }
 
-static bool same_health(const struct health_spec *a, const struct health_spec *b)
-{
-	return a->type == b->type && a->port == b->port && same_text(a->path, b->path) &&
-	       a->interval_ms == b->interval_ms && a->timeout_ms == b->timeout_ms &&
-	       a->fall == b->fall && a->rise == b->rise;
-}
-
 static void compare_stack(struct plan *plan, const struct route_stack *from,
 			  const struct route_stack *to)
 {
@@ -92,7 +85,7 @@ static void compare_stack(struct plan *plan, const struct route_stack *from,
 			   modes[from->forward]);
 	if (from->stage != to->stage)
 		add_change(plan, "stack %s: stage changed", to->name);
-	if (!same_health(&from->health, &to->health))
+	if (!routes_health_equal(&from->health, &to->health))
 		add_change(plan, "stack %s: health check changed", to->name);
 	compare_backends(plan, from, to);
 }

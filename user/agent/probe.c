@@ -9,6 +9,7 @@
 #include <poll.h>
 
 #define HTTP_PORT 80
+#define READS_MAX 16 /* at a time: what is left makes the socket readable again */
 
 /* Errors that say something about this host, nothing about the backend. */
 static bool is_local_error(int error)
@@ -59,32 +60,47 @@ static void target_set_address(struct probe_target *target, const struct address
 	}
 }
 
-void probe_target_init(struct probe_target *target, const struct address *address, uint16_t port,
-		       const char *path)
+static char *host_default(const struct address *address, uint16_t port)
 {
 	char text[ADDRESS_TEXT_MAX], port_text[8] = "";
 	bool ipv4 = address_is_ipv4(address);
 
-	*target = (struct probe_target){};
-	target_set_address(target, address, port);
-	if (!path)
-		return;
 	if (port != HTTP_PORT)
 		snprintf(port_text, sizeof(port_text), ":%u", port);
+	return util_format("%s%s%s%s", ipv4 ? "" : "[", address_text(address, text),
+			   ipv4 ? "" : "]", port_text);
+}
+
+void probe_target_init(struct probe_target *target, const struct address *address, uint16_t port,
+		       const struct probe_http *http)
+{
+	CLEANUP_FREE char *host = NULL;
+
+	*target = (struct probe_target){};
+	target_set_address(target, address, port);
+	if (!http)
+		return;
+	host = http->host ? util_strdup(http->host) : host_default(address, port);
 	target->request = util_format("GET %s HTTP/1.1\r\n"
-				      "Host: %s%s%s%s\r\n"
+				      "Host: %s\r\n"
 				      "User-Agent: steerd\r\n"
 				      "Accept: */*\r\n"
 				      "Connection: close\r\n"
 				      "\r\n",
-				      path, ipv4 ? "" : "[", address_text(address, text),
-				      ipv4 ? "" : "]", port_text);
+				      http->path, host);
 	target->request_size = strlen(target->request);
+	target->status_min = http->status_min;
+	target->status_max = http->status_max;
+	if (!http->body)
+		return;
+	target->body = util_calloc(1, sizeof(*target->body));
+	http_body_text_init(target->body, http->body);
 }
 
 void probe_target_clear(struct probe_target *target)
 {
 	free(target->request);
+	free(target->body);
 	*target = (struct probe_target){};
 }
 
@@ -155,42 +171,92 @@ static enum probe_result request_send(struct probe *probe, const struct probe_ta
 	return PROBE_PASSED;
 }
 
-static enum probe_result status_judge(struct probe *probe)
+static enum probe_result body_judge(struct probe *probe, enum http_body_result result)
+{
+	switch (result) {
+	case HTTP_BODY_MORE:
+		return PROBE_PENDING;
+	case HTTP_BODY_FOUND:
+		return PROBE_PASSED;
+	case HTTP_BODY_MISSING:
+		return probe_fail(probe, "the body does not have the text");
+	case HTTP_BODY_TOO_LONG:
+		return probe_fail(probe, "the body does not have the text in its first 64 KiB");
+	default:
+		return probe_fail(probe, "the body's chunks are not HTTP");
+	}
+}
+
+static enum probe_result status_judge(struct probe *probe, const struct probe_target *target)
 {
 	int status = probe->reply.status;
 
-	if (status >= 200 && status < 400)
+	if (status < target->status_min || status > target->status_max) {
+		snprintf(probe->detail, sizeof(probe->detail), "HTTP status %d", status);
+		return PROBE_FAILED;
+	}
+	if (!target->body)
 		return PROBE_PASSED;
-	snprintf(probe->detail, sizeof(probe->detail), "HTTP status %d", status);
-	return PROBE_FAILED;
+	probe->in_body = true;
+	return body_judge(probe, http_body_begin(&probe->body, &probe->reply));
 }
 
-static enum probe_result answer_read(struct probe *probe)
+static enum probe_result body_take(struct probe *probe, const struct probe_target *target,
+				   const char *data, size_t size)
 {
+	return body_judge(probe, http_body_feed(&probe->body, target->body, data, size));
+}
+
+/* What follows the head in the same data is body. */
+static enum probe_result answer_take(struct probe *probe, const struct probe_target *target,
+				     const char *data, size_t size)
+{
+	uint32_t before = probe->reply.size;
+	enum probe_result result;
+	size_t head;
+
+	if (probe->in_body)
+		return body_take(probe, target, data, size);
+	switch (http_reply_feed(&probe->reply, data, size)) {
+	case HTTP_REPLY_MORE:
+		return PROBE_PENDING;
+	case HTTP_REPLY_GARBAGE:
+		return probe_fail(probe, "the answer is not HTTP");
+	case HTTP_REPLY_TOO_LONG:
+		return probe_fail(probe, "the HTTP header is too long");
+	default:
+		break;
+	}
+	head = probe->reply.size - before;
+	result = status_judge(probe, target);
+	return result == PROBE_PENDING ? body_take(probe, target, data + head, size - head)
+				       : result;
+}
+
+/* Of a body that has no length of its own, the connection's end is the end. */
+static enum probe_result answer_end(struct probe *probe)
+{
+	if (probe->in_body && !probe->body.bounded)
+		return body_judge(probe, HTTP_BODY_MISSING);
+	return probe_fail(probe, probe->in_body	     ? "connection closed within the body"
+				 : probe->reply.size ? "connection closed within the HTTP header"
+						     : "connection closed without an answer");
+}
+
+static enum probe_result answer_read(struct probe *probe, const struct probe_target *target)
+{
+	enum probe_result result = PROBE_PENDING;
 	char data[4096];
 
-	for (;;) {
+	for (int i = 0; i < READS_MAX && result == PROBE_PENDING; i++) {
 		ssize_t n = recv(probe->fd, data, sizeof(data), 0);
 
 		if (n < 0)
 			return errno == EAGAIN || errno == EINTR ? PROBE_PENDING
 								 : probe_error(probe, errno);
-		if (n == 0)
-			return probe_fail(probe,
-					  probe->reply.size
-						  ? "connection closed within the HTTP header"
-						  : "connection closed without an answer");
-		switch (http_reply_feed(&probe->reply, data, (size_t)n)) {
-		case HTTP_REPLY_MORE:
-			break;
-		case HTTP_REPLY_DONE:
-			return status_judge(probe);
-		case HTTP_REPLY_GARBAGE:
-			return probe_fail(probe, "the answer is not HTTP");
-		case HTTP_REPLY_TOO_LONG:
-			return probe_fail(probe, "the HTTP header is too long");
-		}
+		result = n ? answer_take(probe, target, data, (size_t)n) : answer_end(probe);
 	}
+	return result;
 }
 
 enum probe_result probe_advance(struct probe *probe, const struct probe_target *target)
@@ -202,6 +268,6 @@ enum probe_result probe_advance(struct probe *probe, const struct probe_target *
 	if (result == PROBE_PASSED && target->request)
 		result = request_send(probe, target);
 	if (result == PROBE_PASSED && target->request)
-		result = answer_read(probe);
+		result = answer_read(probe, target);
 	return result;
 }

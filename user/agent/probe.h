@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * One health check as one non-blocking exchange on one socket: connect, and for HTTP a request
- * and the head of its answer. Knows no clock and no loop: who owns the probe waits on `fd` for
+ * and the head of its answer, with as much of the body as it takes to find a text there. Knows no clock and no loop: who owns the probe waits on `fd` for
  * `events` and calls probe_advance().
  */
 #ifndef STEER_PROBE_H
 #define STEER_PROBE_H
 
+#include "agent/http_body.h"
 #include "agent/http_reply.h"
 #include "common/routes.h"
 
@@ -29,6 +30,19 @@ struct probe_target {
 	socklen_t address_size;
 	char *request; /* owned; NULL: a connection is all that is wanted */
 	size_t request_size;
+	int status_min;
+	int status_max;
+	struct http_body_text *body; /* owned; NULL: any body will do */
+};
+
+/* What an HTTP check asks, and what of the answer makes it pass. */
+struct probe_http {
+	const char *path;
+	const char
+		*host; /* as it stands in the header; NULL: the address, and a port other than 80 */
+	const char *body; /* a text that is to be in it; NULL: none */
+	int status_min;
+	int status_max;
 };
 
 struct probe {
@@ -36,19 +50,23 @@ struct probe {
 	short events; /* of poll(2), to wait for while pending */
 	bool connected;
 	size_t sent;
+	bool in_body;
 	struct http_reply reply;
+	struct http_body body;
 	char detail[PROBE_DETAIL_MAX]; /* "" when passed or pending */
 };
 
-/* path NULL: a TCP check; else GET path, which must be fit for a request line. */
+/* http NULL: a TCP check; else its texts must be fit for a request. */
 void probe_target_init(struct probe_target *target, const struct address *address, uint16_t port,
-		       const char *path);
+		       const struct probe_http *http);
 void probe_target_clear(struct probe_target *target);
 
 /* Opens the socket and begins to connect; the probe is to be closed whatever comes of it. */
 enum probe_result probe_start(struct probe *probe, const struct probe_target *target);
 
-/* Does what can be done without waiting. Not after a result other than PROBE_PENDING. */
+/*
+ * Does what can be done without waiting, within bounds. Not after a result other than PROBE_PENDING.
+ */
 enum probe_result probe_advance(struct probe *probe, const struct probe_target *target);
 
 /* Resets the connection. May be called twice. */

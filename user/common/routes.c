@@ -9,14 +9,36 @@ static void set_default(uint32_t *field, uint32_t value)
 		*field = value;
 }
 
+void routes_health_clear(struct health_spec *health)
+{
+	free(health->path);
+	free(health->host);
+	free(health->body);
+	*health = (struct health_spec){};
+}
+
+static void settle_http(struct health_spec *health)
+{
+	if (!health->path)
+		health->path = util_strdup("/");
+	if (!health->status_min && !health->status_max) {
+		health->status_min = HEALTH_STATUS_MIN;
+		health->status_max = HEALTH_STATUS_MAX;
+	}
+	if (!health->status_max)
+		health->status_max = health->status_min;
+}
+
 void routes_health_settle(struct health_spec *health)
 {
 	if (health->type == HEALTH_NONE) {
-		free(health->path);
-		*health = (struct health_spec){.line = health->line};
+		int line = health->line;
+
+		routes_health_clear(health);
+		health->line = line;
 	}
-	if (health->type == HEALTH_HTTP && !health->path)
-		health->path = util_strdup("/");
+	if (health->type == HEALTH_HTTP)
+		settle_http(health);
 	set_default(&health->interval_ms, 1000);
 	set_default(&health->timeout_ms, health->interval_ms < 800 ? health->interval_ms : 800);
 	set_default(&health->fall, 2);
@@ -31,7 +53,7 @@ static void stack_clear(struct route_stack *stack)
 	}
 	free(stack->labels);
 	free(stack->backends);
-	free(stack->health.path);
+	routes_health_clear(&stack->health);
 	free(stack->name);
 }
 
@@ -70,12 +92,22 @@ static void *copy_items(const void *items, size_t n, size_t size)
 	return n ? memcpy(util_calloc(n, size), items, n * size) : NULL;
 }
 
+struct health_spec routes_health_copy(const struct health_spec *health)
+{
+	struct health_spec copy = *health;
+
+	copy.path = copy_text(health->path);
+	copy.host = copy_text(health->host);
+	copy.body = copy_text(health->body);
+	return copy;
+}
+
 static struct route_stack stack_copy(const struct route_stack *from)
 {
 	struct route_stack to = *from;
 
 	to.name = copy_text(from->name);
-	to.health.path = copy_text(from->health.path);
+	to.health = routes_health_copy(&from->health);
 	to.backends = copy_items(from->backends, from->backends_n, sizeof(*from->backends));
 	to.labels = copy_items(from->labels, from->labels_n, sizeof(*from->labels));
 	for (size_t i = 0; i < from->labels_n; i++) {
@@ -189,21 +221,22 @@ static bool same_text(const char *a, const char *b)
 	return strcmp(a ? a : "", b ? b : "") == 0;
 }
 
-static bool same_health(const struct health_spec *a, const struct health_spec *b)
+bool routes_health_equal(const struct health_spec *a, const struct health_spec *b)
 {
 	if (a->type != b->type)
 		return false;
 	if (a->type == HEALTH_NONE)
 		return true;
-	return a->port == b->port && same_text(a->path, b->path) &&
-	       a->interval_ms == b->interval_ms && a->timeout_ms == b->timeout_ms &&
-	       a->fall == b->fall && a->rise == b->rise;
+	return a->port == b->port && same_text(a->path, b->path) && same_text(a->host, b->host) &&
+	       same_text(a->body, b->body) && a->status_min == b->status_min &&
+	       a->status_max == b->status_max && a->interval_ms == b->interval_ms &&
+	       a->timeout_ms == b->timeout_ms && a->fall == b->fall && a->rise == b->rise;
 }
 
 static bool same_stack(const struct route_stack *a, const struct route_stack *b)
 {
 	if (!same_text(a->name, b->name) || a->stage != b->stage || a->forward != b->forward ||
-	    !same_health(&a->health, &b->health) || a->labels_n != b->labels_n ||
+	    !routes_health_equal(&a->health, &b->health) || a->labels_n != b->labels_n ||
 	    a->backends_n != b->backends_n)
 		return false;
 	for (size_t i = 0; i < a->labels_n; i++) {

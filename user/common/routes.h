@@ -31,10 +31,18 @@ enum stage {
 
 enum health_type { HEALTH_NONE, HEALTH_TCP, HEALTH_HTTP, HEALTH_TYPE_MAX };
 
+#define HEALTH_STATUS_MIN 200 /* the default range */
+#define HEALTH_STATUS_MAX 399
+#define HEALTH_BODY_MAX	  255
+
 struct health_spec {
 	enum health_type type; /* default none */
 	uint16_t port;	       /* host order; required unless type is none */
-	char *path;	       /* http only; default "/" */
+	char *path;	       /* http only, as what follows; default "/" */
+	char *host;	       /* the Host header; NULL: the backend's address and port */
+	char *body;	       /* a text that the body must have; NULL: any body */
+	uint16_t status_min;   /* default 200 to 399; 200 to 599 */
+	uint16_t status_max;   /* default status_min, if that is given */
 	uint32_t interval_ms;  /* default 1000, 20 to 3600000 */
 	uint32_t timeout_ms;   /* default 800, or the interval if shorter; 1 to interval_ms */
 	uint32_t fall;	       /* failures in a row that take a backend down; default 2, 1 to 100 */
@@ -139,6 +147,10 @@ char *problems_text(const struct problems *problems, const char *file);
  * set means nothing.
  */
 void routes_health_settle(struct health_spec *health);
+
+void routes_health_clear(struct health_spec *health);
+struct health_spec routes_health_copy(const struct health_spec *health);
+bool routes_health_equal(const struct health_spec *a, const struct health_spec *b);
 
 void routes_free(struct routes *routes); /* accepts NULL; frees the struct itself too */
 struct routes *routes_copy(const struct routes *routes); /* NULL: no memory */

@@ -6,6 +6,9 @@
 #define LABEL_KEY_MAX	   63
 #define LABEL_VALUE_MAX	   255
 #define HEALTH_PATH_MAX	   1024
+#define HEALTH_HOST_MAX	   255
+#define STATUS_MIN	   200
+#define STATUS_MAX	   599
 #define INTERVAL_MIN_MS	   20
 #define INTERVAL_MAX_MS	   3600000
 #define FALL_RISE_MAX	   100
@@ -159,17 +162,88 @@ static void check_health_path(struct rules_state *state, const struct route_stac
 {
 	const struct health_spec *health = &stack->health;
 
-	if (health->type != HEALTH_HTTP && health->path)
-		rules_stack_problem(state, stack, health->line, ".health.path",
-				    "health of stack '%s' has a path, which only type: http has; "
-				    "remove it",
-				    stack->name);
 	if (health->type == HEALTH_HTTP && !is_request_path(health->path ? health->path : "/"))
 		rules_stack_problem(
 			state, stack, health->line, ".health.path",
 			"health path '%.64s' of stack '%s' must begin with '/' and be up "
 			"to %d printable ASCII characters without spaces",
 			health->path, stack->name, HEALTH_PATH_MAX);
+}
+
+static void check_health_http_only(struct rules_state *state, const struct route_stack *stack)
+{
+	const struct health_spec *health = &stack->health;
+	const struct {
+		const char *key;
+		bool is_set;
+	} keys[] = {
+		{"path", health->path},
+		{"host", health->host},
+		{"body", health->body},
+		{"status", health->status_min || health->status_max},
+	};
+	char suffix[RULES_SUFFIX_MAX];
+
+	if (health->type == HEALTH_HTTP)
+		return;
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+		snprintf(suffix, sizeof(suffix), ".health.%s", keys[i].key);
+		if (keys[i].is_set)
+			rules_stack_problem(state, stack, health->line, suffix,
+					    "health of stack '%s' has a %s, which only type: http "
+					    "has; remove it",
+					    stack->name, keys[i].key);
+	}
+}
+
+/* It goes into a header as it is. */
+static bool is_host(const char *host)
+{
+	static const char fit[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+				  "-._:[]";
+	size_t size = strlen(host);
+
+	return size && size <= HEALTH_HOST_MAX && strspn(host, fit) == size;
+}
+
+static void check_health_host(struct rules_state *state, const struct route_stack *stack)
+{
+	const struct health_spec *health = &stack->health;
+
+	if (health->type == HEALTH_HTTP && health->host && !is_host(health->host))
+		rules_stack_problem(state, stack, health->line, ".health.host",
+				    "health host '%.64s' of stack '%s' must be a name or an "
+				    "address, with a port or without, up to %d bytes, such as "
+				    "shop.example.com",
+				    health->host, stack->name, HEALTH_HOST_MAX);
+}
+
+static void check_health_body(struct rules_state *state, const struct route_stack *stack)
+{
+	const struct health_spec *health = &stack->health;
+
+	if (health->type != HEALTH_HTTP || !health->body)
+		return;
+	if (!*health->body || strlen(health->body) > HEALTH_BODY_MAX ||
+	    !text_is_printable(health->body))
+		rules_stack_problem(state, stack, health->line, ".health.body",
+				    "health body of stack '%s' must be 1 to %d bytes of printable "
+				    "text",
+				    stack->name, HEALTH_BODY_MAX);
+}
+
+static void check_health_status(struct rules_state *state, const struct route_stack *stack)
+{
+	const struct health_spec *health = &stack->health;
+
+	if (health->type == HEALTH_HTTP &&
+	    (health->status_min < STATUS_MIN || health->status_max > STATUS_MAX ||
+	     health->status_min > health->status_max))
+		rules_stack_problem(state, stack, health->line, ".health.status",
+				    "health status of stack '%s' is %u-%u; it must be a status "
+				    "from %d to %d, or a range of them, the lower first",
+				    stack->name, health->status_min, health->status_max, STATUS_MIN,
+				    STATUS_MAX);
 }
 
 static void check_health_times(struct rules_state *state, const struct route_stack *stack)
@@ -207,7 +281,11 @@ static void check_health(struct rules_state *state, const struct route_stack *st
 	if (stack->health.type == HEALTH_NONE)
 		return;
 	check_health_port(state, stack);
+	check_health_http_only(state, stack);
 	check_health_path(state, stack);
+	check_health_host(state, stack);
+	check_health_body(state, stack);
+	check_health_status(state, stack);
 	check_health_times(state, stack);
 	check_health_count(state, stack, "fall", stack->health.fall);
 	check_health_count(state, stack, "rise", stack->health.rise);

@@ -116,6 +116,17 @@ static void read_address(const struct place *place, const char *text, struct add
 			     text);
 }
 
+/* What fits the field; the rules say what of it is an HTTP status. */
+static uint16_t read_status(const struct place *place, const char *key, uint32_t status)
+{
+	struct place here = place_in(place, ".%s", key);
+
+	if (status > UINT16_MAX)
+		problems_add(here.problems, here.path, 0, "%s is %u; it must be 200 to 599", key,
+			     status);
+	return (uint16_t)status;
+}
+
 static void read_health(const struct place *place, const Steerd__V1__Health *message,
 			struct health_spec *health)
 {
@@ -128,6 +139,10 @@ static void read_health(const struct place *place, const Steerd__V1__Health *mes
 		health->type = (enum health_type)type;
 		health->port = message->port ? read_port(&at, message->port) : 0;
 		health->path = message->path[0] ? util_strdup(message->path) : NULL;
+		health->host = message->host[0] ? util_strdup(message->host) : NULL;
+		health->body = message->body[0] ? util_strdup(message->body) : NULL;
+		health->status_min = read_status(&here, "status_min", message->status_min);
+		health->status_max = read_status(&here, "status_max", message->status_max);
 		health->interval_ms = message->interval_ms;
 		health->timeout_ms = message->timeout_ms;
 		health->fall = message->fall;
@@ -305,6 +320,12 @@ static Steerd__V1__Health *write_health(const struct health_spec *health)
 	message->port = health->port;
 	if (health->path)
 		message->path = util_strdup(health->path);
+	if (health->host)
+		message->host = util_strdup(health->host);
+	if (health->body)
+		message->body = util_strdup(health->body);
+	message->status_min = health->status_min;
+	message->status_max = health->status_max;
 	message->interval_ms = health->interval_ms;
 	message->timeout_ms = health->timeout_ms;
 	message->fall = health->fall;

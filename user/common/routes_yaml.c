@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "common/text.h"
 #include "common/util.h"
 #include "common/yaml_reader.h"
 
@@ -73,6 +74,50 @@ static void read_health_path(struct yaml_reader *reader, const struct tree_node 
 		health->path = util_strdup(text);
 }
 
+static void read_health_host(struct yaml_reader *reader, const struct tree_node *node, void *into)
+{
+	const char *text = yaml_read_text(reader, node);
+
+	if (text)
+		((struct health_spec *)into)->host = util_strdup(text);
+}
+
+static void read_health_body(struct yaml_reader *reader, const struct tree_node *node, void *into)
+{
+	const char *text = yaml_read_text(reader, node);
+
+	if (text)
+		((struct health_spec *)into)->body = util_strdup(text);
+}
+
+/* "200" or "200-299"; the rules say which numbers are statuses. */
+static bool parse_status(const char *text, struct health_spec *health)
+{
+	CLEANUP_FREE char *from = util_strdup(text);
+	char *dash = strchr(from, '-');
+	uint64_t min, max;
+
+	if (dash)
+		*dash++ = '\0';
+	if (text_parse_number(from, &min) || text_parse_number(dash ? dash : from, &max) || !min ||
+	    min > UINT16_MAX || !max || max > UINT16_MAX)
+		return false;
+	health->status_min = (uint16_t)min;
+	health->status_max = (uint16_t)max;
+	return true;
+}
+
+static void read_health_status(struct yaml_reader *reader, const struct tree_node *node, void *into)
+{
+	const char *text = yaml_read_text(reader, node);
+
+	if (text && !parse_status(text, into))
+		yaml_problem(reader, node,
+			     "'status' is '%s'; it must be a status such as 200, or a range such "
+			     "as 200-299",
+			     text);
+}
+
 static void read_interval(struct yaml_reader *reader, const struct tree_node *node, void *into)
 {
 	yaml_read_duration(reader, node, &((struct health_spec *)into)->interval_ms);
@@ -94,9 +139,10 @@ static void read_rise(struct yaml_reader *reader, const struct tree_node *node, 
 }
 
 static const struct yaml_field health_fields[] = {
-	{"type", read_health_type},  {"port", read_health_port}, {"path", read_health_path},
-	{"interval", read_interval}, {"timeout", read_timeout},	 {"fall", read_fall},
-	{"rise", read_rise},
+	{"type", read_health_type},  {"port", read_health_port},     {"path", read_health_path},
+	{"interval", read_interval}, {"timeout", read_timeout},	     {"fall", read_fall},
+	{"rise", read_rise},	     {"status", read_health_status}, {"host", read_health_host},
+	{"body", read_health_body},
 };
 
 static bool has_key(const struct tree_node *map, const char *key)

@@ -110,6 +110,18 @@ static void end_list(struct writer *w)
 		emit(w, &event, yaml_sequence_end_event_initialize(&event));
 }
 
+static void put_status(struct writer *w, const struct health_spec *health)
+{
+	char text[16];
+
+	snprintf(text, sizeof(text), "%u-%u", health->status_min, health->status_max);
+	put_word(w, "status");
+	if (health->status_min == health->status_max)
+		put_number(w, health->status_min);
+	else
+		put_word(w, text);
+}
+
 static void put_health(struct writer *w, const struct health_spec *health)
 {
 	put_word(w, "health");
@@ -121,6 +133,16 @@ static void put_health(struct writer *w, const struct health_spec *health)
 	if (health->path) {
 		put_word(w, "path");
 		put_text(w, health->path);
+	}
+	if (health->host) {
+		put_word(w, "host");
+		put_text(w, health->host);
+	}
+	if (health->type == HEALTH_HTTP)
+		put_status(w, health);
+	if (health->body) {
+		put_word(w, "body");
+		put_text(w, health->body);
 	}
 	put_word(w, "interval");
 	put_duration(w, health->interval_ms);
