@@ -32,6 +32,16 @@ lab_wait 15 "all backends to be up" lab_all_up
 lab_census back
 lab_same before back "clients are elsewhere than before"
 
+# failovers BACKEND: as /metrics has them.
+failovers() {
+	lab_in edge curl -fsS http://127.0.0.1:9451/metrics |
+		awk -v wanted="backend=\"$(lab_ip4 "$1")\"" \
+			'/^steerd_failovers_total{/ && index($0, wanted) { print $2 }'
+}
+expect "red1's failovers" "$(failovers red1)" 1
+expect "red2's failovers" "$(failovers red2)" 1
+expect "blue1's failovers" "$(failovers blue1)" 0
+
 lab_note "every backend is down: health is ignored rather than everything refused"
 for stack in blue green red; do
 	steerctl health $stack down >/dev/null
@@ -39,3 +49,4 @@ done
 lab_load --target "$TARGET4" --clients 100 --rate $((LAB_RATE / 2)) --count 100
 expect "failed requests" "$(lab_failures "$LAB_DIR/load.json")" 0
 [ "$(lab_counter panics)" -gt 0 ] || lab_fail "panics does not count"
+expect "failovers of a backend that was taken out by hand" "$(failovers blue1)" 0

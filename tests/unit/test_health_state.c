@@ -331,6 +331,32 @@ static void long_details_are_cut_and_stay_terminated(void **unused)
 	assert_int_equal(strlen(state.reason), strlen("no next hop: ") + HEALTH_DETAIL_MAX - 1);
 }
 
+/* Each step is followed by the count so far. */
+static void only_health_counts_as_failover(void **unused)
+{
+	static const struct {
+		enum input input;
+		uint64_t failovers;
+	} steps[] = {
+		{FAIL, 0},   {HOP, 0},	    {OK, 0},	     {FAIL, 1}, {FAIL, 1},     {OK, 1},
+		{NO_HOP, 2}, {FAIL, 2},	    {HOP, 2},	     {OK, 2},	{DRAIN, 2},    {FAIL, 2},
+		{OK, 2},     {AUTO, 2},	    {FORCE_DOWN, 2}, {AUTO, 2}, {FORCE_UP, 2}, {FAIL, 2},
+		{AUTO, 3},   {FORCE_UP, 3}, {NO_HOP, 4},
+	};
+	struct health_state state;
+
+	(void)unused;
+	health_state_init(&state, true, 1, 1, 1);
+	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+		const struct step step = {.input = steps[i].input, .detail = "x"};
+
+		step_apply(&state, &step, i);
+		if (state.failovers != steps[i].failovers)
+			fail_msg("step %zu: %d for %d", i + 1, (int)state.failovers,
+				 (int)steps[i].failovers);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -348,6 +374,7 @@ int main(void)
 		cmocka_unit_test(backend_found_down_in_the_kernel_waits_for_its_first_check),
 		cmocka_unit_test(new_settings_keep_the_verdict_while_checks_go_on),
 		cmocka_unit_test(ending_checks_lifts_what_they_found),
+		cmocka_unit_test(only_health_counts_as_failover),
 		cmocka_unit_test(zero_thresholds_count_as_one),
 		cmocka_unit_test(long_details_are_cut_and_stay_terminated),
 	};

@@ -384,6 +384,7 @@ void backends_look(const struct backends *b, uint32_t slot, struct backend_view 
 				     .reason = entry->health.reason,
 				     .since_ms = entry->health.since_ms,
 				     .override = entry->health.override,
+				     .failovers = entry->health.failovers,
 				     .next_hop = entry->next_hop};
 	for (uint32_t cpu = 0; cpu < view->cpus; cpu++) {
 		const struct traffic *t = &view->backend_counters[cpu * view->backend_slots + slot];

@@ -55,6 +55,7 @@ struct backend_view {
 	uint64_t since_ms;  /* util_now_ms() of the last change */
 	enum health_override override;
 	const char *next_hop; /* "eth0 02:00:00:00:00:01"; "" : not resolved */
+	uint64_t failovers;   /* since this process has had it: see struct health_state */
 	uint64_t packets;
 	uint64_t bytes;
 };

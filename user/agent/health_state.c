@@ -72,6 +72,12 @@ static void answer_find(const struct health_state *state, struct answer *answer)
 	}
 }
 
+static bool by_operator(const struct health_state *state)
+{
+	return state->routed && (state->override == HEALTH_OVERRIDE_DOWN ||
+				 state->override == HEALTH_OVERRIDE_DRAIN);
+}
+
 static unsigned int state_update(struct health_state *state, uint64_t now_ms)
 {
 	struct answer answer = {};
@@ -79,6 +85,8 @@ static unsigned int state_update(struct health_state *state, uint64_t now_ms)
 
 	answer_find(state, &answer);
 	if (answer.bits != state->bits) {
+		if (state->bits & ~answer.bits & BACKEND_NEW && !by_operator(state))
+			state->failovers++;
 		state->bits = answer.bits;
 		state->since_ms = now_ms;
 		changed |= HEALTH_CHANGED_BITS;

@@ -41,7 +41,7 @@ enum health_verdict {
 	HEALTH_VERDICT_MAX
 };
 
-/* All fields are the functions' own to write; the last three are the answer. */
+/* All fields are the functions' own to write; the last four are the answer. */
 struct health_state {
 	bool checked; /* false: type none, the checks count as up */
 	uint32_t fall;
@@ -57,6 +57,7 @@ struct health_state {
 	uint8_t bits;	   /* BACKEND_NEW, BACKEND_KEEP, BACKEND_ROUTE of bpf/abi.h */
 	uint64_t since_ms; /* when bits last changed */
 	char reason[HEALTH_REASON_MAX];
+	uint64_t failovers; /* times checks or a lost next hop, no operator, ended new flows */
 };
 
 /* What an input changed, or'ed together; 0: nothing that shows. */

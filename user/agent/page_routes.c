@@ -65,7 +65,19 @@ static const char *backend_text(const struct compiled *live, size_t i, size_t j,
 	return stack->backends_n ? address_text(&stack->backends[j].address, text) : "local";
 }
 
-enum backend_number { BACKEND_PACKETS, BACKEND_BYTES, BACKEND_UP };
+enum backend_number { BACKEND_PACKETS, BACKEND_BYTES, BACKEND_UP, BACKEND_FAILOVERS };
+
+static uint64_t backend_count(const struct backend_view *look, enum backend_number what)
+{
+	switch (what) {
+	case BACKEND_PACKETS:
+		return look->packets;
+	case BACKEND_BYTES:
+		return look->bytes;
+	default:
+		return look->failovers;
+	}
+}
 
 static bool step_backend(struct metrics_out *out, const struct page_family *family,
 			 const struct metrics_source *source, struct page_position *at)
@@ -74,7 +86,7 @@ static bool step_backend(struct metrics_out *out, const struct page_family *fami
 	char text[ADDRESS_TEXT_MAX];
 	const struct metric_labels *labels;
 	struct backend_view look;
-	int what = family->part[0].what;
+	enum backend_number what = (enum backend_number)family->part[0].what;
 	size_t i, j;
 
 	if (!live || !routes_walk_next(WALK_BACKENDS, live, &at->routes, &i, &j))
@@ -85,7 +97,7 @@ static bool step_backend(struct metrics_out *out, const struct page_family *fami
 	if (what == BACKEND_UP)
 		metrics_gauge(out, look.takes_new, labels);
 	else
-		metrics_count(out, what == BACKEND_PACKETS ? look.packets : look.bytes, labels);
+		metrics_count(out, backend_count(&look, what), labels);
 	return true;
 }
 
@@ -136,6 +148,9 @@ static const struct page_family families[] = {
 	 step_backend, .part = {{BACKEND_BYTES}}},
 	{{"steerd_backend_up", METRIC_GAUGE, "Whether the backend takes new flows: 1 or 0."},
 	 step_backend, .part = {{BACKEND_UP}}},
+	{{"steerd_failovers_total", METRIC_COUNTER,
+	  "Times that health checks or a lost next hop took the backend out of new flows."},
+	 step_backend, .part = {{BACKEND_FAILOVERS}}},
 	{{"steerd_syns_total", METRIC_COUNTER, "TCP: SYNs that began a flow."},
 	 step_flow_counts, .part = {{FLOW_COUNT_syns}}},
 	{{"steerd_syn_retransmits_total", METRIC_COUNTER,
