@@ -3,6 +3,7 @@
 #include "agent/http_body.h"
 #include "agent/http_reply.h"
 #include "common/util.h"
+#include "lib/check_lab.h"
 #include "lib/reply_server.h"
 
 #include <errno.h>
@@ -19,125 +20,29 @@
 
 #include <cmocka.h>
 
-#define PATIENCE_MS 20000
-#define OK_LINE	    "HTTP/1.1 200 OK\r\n"
-#define CHUNKED	    "Transfer-Encoding: chunked\r\n\r\n"
-#define OK_HEAD	    "HTTP/1.1 200 OK\r\nServer: x\r\n\r\n"
-
-struct result {
-	unsigned int passed;
-	unsigned int failed;
-	char detail[128]; /* of the last failure */
-	uint64_t first_ms;
-	uint64_t last_ms;
-	struct check *free_this; /* in the callback */
-};
-
-struct lab {
-	sd_event *event;
-	struct checker *checker;
-	struct result result;
-	struct check *check;
-};
-
-static void on_result(void *userdata, bool ok, const char *detail)
-{
-	struct result *result = userdata;
-
-	result->last_ms = util_now_ms();
-	if (!result->passed && !result->failed)
-		result->first_ms = result->last_ms;
-	if (ok) {
-		assert_string_equal(detail, "");
-		result->passed++;
-	} else {
-		snprintf(result->detail, sizeof(result->detail), "%s", detail);
-		result->failed++;
-	}
-	check_free(TAKE(result->free_this));
-}
-
-static unsigned int results_n(const struct result *result)
-{
-	return result->passed + result->failed;
-}
-
-static struct address address_of(const char *text)
-{
-	struct address address;
-
-	assert_int_equal(address_parse(text, &address), 0);
-	return address;
-}
-
-static int lab_setup(void **state)
-{
-	struct lab *lab = util_calloc(1, sizeof(*lab));
-
-	assert_true(sd_event_new(&lab->event) >= 0);
-	assert_int_equal(checker_new(lab->event, 0, &lab->checker), 0);
-	*state = lab;
-	return 0;
-}
-
-static int lab_teardown(void **state)
-{
-	struct lab *lab = *state;
-
-	checker_free(lab->checker);
-	sd_event_unref(lab->event);
-	free(lab);
-	return 0;
-}
-
-static void lab_add(struct lab *lab, enum health_type type, uint16_t port, uint32_t interval_ms,
-		    uint32_t timeout_ms)
-{
-	const struct check_target target = {.address = address_of("127.0.0.1"),
-					    .port = port,
-					    .type = type,
-					    .path = "/healthz",
-					    .interval_ms = interval_ms,
-					    .timeout_ms = timeout_ms};
-
-	assert_int_equal(checker_add(lab->checker, &target, on_result, &lab->result, &lab->check),
-			 0);
-}
-
-static void lab_run(struct lab *lab, uint64_t ms)
-{
-	assert_true(sd_event_run(lab->event, ms * 1000) >= 0);
-}
-
-#define lab_wait(lab, condition)                                                                   \
-	do {                                                                                       \
-		uint64_t end_ms_ = util_now_ms() + PATIENCE_MS;                                    \
-		while (!(condition)) {                                                             \
-			if (util_now_ms() > end_ms_)                                               \
-				fail_msg("never came true: %s", #condition);                       \
-			lab_run(lab, 10);                                                          \
-		}                                                                                  \
-	} while (0)
+#define OK_LINE "HTTP/1.1 200 OK\r\n"
+#define CHUNKED "Transfer-Encoding: chunked\r\n\r\n"
+#define OK_HEAD "HTTP/1.1 200 OK\r\nServer: x\r\n\r\n"
 
 static void tcp_check_passes_when_the_connection_is_accepted(void **state)
 {
-	struct lab *lab = *state;
+	struct check_lab *lab = *state;
 	struct reply_server server = {};
 
 	reply_server_start(&server, lab->event);
-	lab_add(lab, HEALTH_TCP, server.port, 10000, 5000);
-	lab_wait(lab, results_n(&lab->result));
+	check_lab_add(lab, HEALTH_TCP, server.port, 10000, 5000);
+	check_lab_wait(lab, check_lab_results(lab));
 	assert_int_equal(lab->result.passed, 1);
 	reply_server_stop(&server);
 }
 
 static void tcp_check_names_a_refused_connection(void **state)
 {
-	struct lab *lab = *state;
+	struct check_lab *lab = *state;
 	int fd = reply_server_listen(-1);
 
-	lab_add(lab, HEALTH_TCP, reply_server_port(fd), 10000, 5000);
-	lab_wait(lab, results_n(&lab->result));
+	check_lab_add(lab, HEALTH_TCP, reply_server_port(fd), 10000, 5000);
+	check_lab_wait(lab, check_lab_results(lab));
 	assert_int_equal(lab->result.failed, 1);
 	assert_string_equal(lab->result.detail, "connection refused");
 	close(fd);
@@ -146,7 +51,7 @@ static void tcp_check_names_a_refused_connection(void **state)
 /* With its queue full, a listening socket answers no SYN. */
 static void check_without_an_answer_times_out(void **state)
 {
-	struct lab *lab = *state;
+	struct check_lab *lab = *state;
 	int fd = reply_server_listen(0), fillers[4];
 	struct sockaddr_in6 name = {.sin6_family = AF_INET6,
 				    .sin6_addr = IN6ADDR_LOOPBACK_INIT,
@@ -158,8 +63,8 @@ static void check_without_an_answer_times_out(void **state)
 		(void)connect(fillers[i], (struct sockaddr *)&name, sizeof(name));
 	}
 	start_ms = util_now_ms();
-	lab_add(lab, HEALTH_TCP, ntohs(name.sin6_port), 10000, 80);
-	lab_wait(lab, results_n(&lab->result));
+	check_lab_add(lab, HEALTH_TCP, ntohs(name.sin6_port), 10000, 80);
+	check_lab_wait(lab, check_lab_results(lab));
 	assert_int_equal(lab->result.failed, 1);
 	assert_string_equal(lab->result.detail, "timed out after 80 ms");
 	assert_true(util_now_ms() - start_ms >= 79);
@@ -193,7 +98,7 @@ static void http_check_judges_by_the_answer(void **state)
 		{.reply = "HTTP/1.1 200 OK\r\nServ",
 		 .detail = "connection closed within the HTTP header"},
 	};
-	struct lab *lab = *state;
+	struct check_lab *lab = *state;
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		struct reply_server server = {.reply = cases[i].reply,
@@ -201,9 +106,9 @@ static void http_check_judges_by_the_answer(void **state)
 					      .stays_open = cases[i].stays_open};
 
 		reply_server_start(&server, lab->event);
-		lab->result = (struct result){};
-		lab_add(lab, HEALTH_HTTP, server.port, 10000, 5000);
-		lab_wait(lab, results_n(&lab->result));
+		lab->result = (struct check_result){};
+		check_lab_add(lab, HEALTH_HTTP, server.port, 10000, 5000);
+		check_lab_wait(lab, check_lab_results(lab));
 		if (!cases[i].detail && !lab->result.passed)
 			fail_msg("case %zu failed: %s", i, lab->result.detail);
 		assert_string_equal(lab->result.detail, cases[i].detail ? cases[i].detail : "");
@@ -263,9 +168,9 @@ static const struct body_case {
 	 .reply = "HTTP/1.1 103 Early\r\nContent-Length: 0\r\n\r\n" OK_LINE "\r\nall well"},
 };
 
-static void lab_add_body(struct lab *lab, uint16_t port, uint16_t status)
+static void lab_add_body(struct check_lab *lab, uint16_t port, uint16_t status)
 {
-	const struct check_target target = {.address = address_of("127.0.0.1"),
+	const struct check_target target = {.address = check_lab_address("127.0.0.1"),
 					    .port = port,
 					    .type = HEALTH_HTTP,
 					    .host = "shop.example",
@@ -275,16 +180,15 @@ static void lab_add_body(struct lab *lab, uint16_t port, uint16_t status)
 					    .interval_ms = 10000,
 					    .timeout_ms = 5000};
 
-	lab->result = (struct result){};
-	assert_int_equal(checker_add(lab->checker, &target, on_result, &lab->result, &lab->check),
-			 0);
-	lab_wait(lab, results_n(&lab->result));
+	lab->result = (struct check_result){};
+	check_lab_add_target(lab, &target);
+	check_lab_wait(lab, check_lab_results(lab));
 	check_free(TAKE(lab->check));
 }
 
 static void http_check_finds_its_text_in_the_body_only(void **state)
 {
-	struct lab *lab = *state;
+	struct check_lab *lab = *state;
 
 	for (size_t i = 0; i < ARRAY_SIZE(body_cases); i++) {
 		const struct body_case *test = &body_cases[i];
@@ -304,7 +208,7 @@ static void http_check_finds_its_text_in_the_body_only(void **state)
 static void http_check_looks_at_the_first_64_kib_of_a_body(void **state)
 {
 	static const char head[] = "HTTP/1.1 200 OK\r\n\r\n";
-	struct lab *lab = *state;
+	struct check_lab *lab = *state;
 
 	for (size_t more = 0; more <= 1; more++) {
 		CLEANUP_FREE char *reply = util_calloc(1, 2 * HTTP_BODY_MAX);
@@ -377,27 +281,27 @@ static void a_text_is_found_however_the_body_is_cut(void **state)
 
 static void http_check_gives_up_on_an_endless_header(void **state)
 {
-	struct lab *lab = *state;
+	struct check_lab *lab = *state;
 	CLEANUP_FREE char *reply = util_calloc(1, HTTP_REPLY_HEAD_MAX * 2);
 	struct reply_server server = {.reply = reply, .stays_open = true};
 
 	memset(reply, 'x', HTTP_REPLY_HEAD_MAX * 2 - 1);
 	memcpy(reply, OK_HEAD, strlen(OK_HEAD) - 2);
 	reply_server_start(&server, lab->event);
-	lab_add(lab, HEALTH_HTTP, server.port, 10000, 5000);
-	lab_wait(lab, results_n(&lab->result));
+	check_lab_add(lab, HEALTH_HTTP, server.port, 10000, 5000);
+	check_lab_wait(lab, check_lab_results(lab));
 	assert_string_equal(lab->result.detail, "the HTTP header is too long");
 	reply_server_stop(&server);
 }
 
 static void http_answer_that_drips_times_out(void **state)
 {
-	struct lab *lab = *state;
+	struct check_lab *lab = *state;
 	struct reply_server server = {.reply = OK_HEAD, .chunk = 1, .chunk_ms = 20};
 
 	reply_server_start(&server, lab->event);
-	lab_add(lab, HEALTH_HTTP, server.port, 10000, 100);
-	lab_wait(lab, results_n(&lab->result));
+	check_lab_add(lab, HEALTH_HTTP, server.port, 10000, 100);
+	check_lab_wait(lab, check_lab_results(lab));
 	assert_int_equal(lab->result.failed, 1);
 	assert_string_equal(lab->result.detail,
 			    "timed out after 100 ms, connected but without a whole answer");
@@ -406,7 +310,7 @@ static void http_answer_that_drips_times_out(void **state)
 
 static void http_request_names_host_and_agent(void **state)
 {
-	struct lab *lab = *state;
+	struct check_lab *lab = *state;
 	struct reply_server server = {.reply = OK_HEAD};
 	struct check_target target = {
 		.type = HEALTH_HTTP, .path = "/a?b=c", .interval_ms = 10000, .timeout_ms = 5000};
@@ -420,98 +324,41 @@ static void http_request_names_host_and_agent(void **state)
 			       "Accept: */*\r\nConnection: close\r\n\r\n",
 			       server.port);
 	target.port = server.port;
-	target.address = address_of("127.0.0.1");
-	assert_int_equal(checker_add(lab->checker, &target, on_result, &lab->result, &lab->check),
-			 0);
-	lab_wait(lab, results_n(&lab->result) == 1);
+	target.address = check_lab_address("127.0.0.1");
+	check_lab_add_target(lab, &target);
+	check_lab_wait(lab, check_lab_results(lab) == 1);
 	assert_string_equal(server.request, request4);
-	target.address = address_of("::1");
+	target.address = check_lab_address("::1");
 	target.path = NULL;
-	assert_int_equal(checker_add(lab->checker, &target, on_result, &lab->result, &lab->check),
-			 0);
-	lab_wait(lab, results_n(&lab->result) == 2);
+	check_lab_add_target(lab, &target);
+	check_lab_wait(lab, check_lab_results(lab) == 2);
 	assert_string_equal(server.request, request6);
 	assert_int_equal(lab->result.passed, 2);
 	reply_server_stop(&server);
 }
 
-static void checks_repeat_an_interval_apart(void **state)
-{
-	struct lab *lab = *state;
-	struct reply_server server = {};
-	uint64_t second_ms;
-
-	reply_server_start(&server, lab->event);
-	lab_add(lab, HEALTH_TCP, server.port, 30, 30);
-	lab_wait(lab, results_n(&lab->result) == 2);
-	second_ms = lab->result.last_ms;
-	lab_wait(lab, results_n(&lab->result) == 12);
-	assert_true(lab->result.last_ms - second_ms >= 10 * 27 - 10);
-	reply_server_stop(&server);
-}
-
-/* Both follow from one addition of many: a bounded burst first, and then never too many at once. */
-static void many_checks_are_paced_and_bounded(void **state)
-{
-	enum { N = 3000, AT_ONCE = 100 };
-	struct lab *lab = *state;
-	struct reply_server server = {};
-	struct check_target target = {.type = HEALTH_TCP, .interval_ms = 600000, .timeout_ms = 500};
-	struct checker *bounded;
-	struct checker_stats stats;
-
-	reply_server_start(&server, lab->event);
-	target.port = server.port;
-	assert_int_equal(checker_new(lab->event, AT_ONCE, &bounded), 0);
-	for (int i = 0; i < N; i++) {
-		CLEANUP_FREE char *text = util_format("127.1.%d.%d", i / 250, i % 250 + 1);
-		struct check *check;
-
-		target.address = address_of(text);
-		assert_int_equal(checker_add(i % 2 ? bounded : lab->checker, &target, on_result,
-					     &lab->result, &check),
-				 0);
-	}
-	do {
-		lab_run(lab, 10);
-		checker_get_stats(lab->checker, &stats);
-	} while (!stats.started);
-	assert_int_equal(stats.started, CHECKER_BURST);
-	while (results_n(&lab->result) < N) {
-		lab_run(lab, 1000);
-		checker_get_stats(bounded, &stats);
-		assert_true(stats.in_flight <= AT_ONCE);
-	}
-	assert_int_equal(stats.started, N / 2);
-	assert_int_equal(stats.finished, N / 2);
-	assert_int_equal(stats.waiting, 0);
-	assert_int_equal(stats.in_flight, 0);
-	checker_free(bounded);
-	reply_server_stop(&server);
-}
-
 static void running_out_of_descriptors_blames_no_backend(void **state)
 {
-	struct lab *lab = *state;
+	struct check_lab *lab = *state;
 	struct reply_server server = {};
 	struct rlimit before, none;
 	struct checker_stats stats = {};
 	int next;
 
 	reply_server_start(&server, lab->event);
-	lab_add(lab, HEALTH_TCP, server.port, 20, 20);
+	check_lab_add(lab, HEALTH_TCP, server.port, 20, 20);
 	next = dup(server.fd);
 	close(next);
 	assert_return_code(getrlimit(RLIMIT_NOFILE, &before), errno);
 	none = (struct rlimit){.rlim_cur = (rlim_t)next, .rlim_max = before.rlim_max};
 	assert_return_code(setrlimit(RLIMIT_NOFILE, &none), errno);
 	while (stats.skipped < 3) {
-		lab_run(lab, 1000);
+		check_lab_run(lab, 1000);
 		checker_get_stats(lab->checker, &stats);
 	}
-	assert_int_equal(results_n(&lab->result), 0);
+	assert_int_equal(check_lab_results(lab), 0);
 	assert_return_code(setrlimit(RLIMIT_NOFILE, &before), errno);
-	lab_wait(lab, lab->result.passed >= 2);
+	check_lab_wait(lab, lab->result.passed >= 2);
 	assert_int_equal(lab->result.failed, 0);
 	reply_server_stop(&server);
 }
@@ -541,16 +388,23 @@ static unsigned int time_wait_n(uint16_t port)
 
 static void finished_checks_leave_nothing_in_time_wait(void **state)
 {
-	struct lab *lab = *state;
+	struct check_lab *lab = *state;
 	struct reply_server silent = {}, answering = {.reply = OK_HEAD, .stays_open = true};
 
 	reply_server_start(&silent, lab->event);
 	reply_server_start(&answering, lab->event);
-	for (int i = 0; i < 50; i++) {
-		lab_add(lab, HEALTH_TCP, silent.port, 20, 20);
-		lab_add(lab, HEALTH_HTTP, answering.port, 10000, 5000);
+	for (int i = 1; i <= 50; i++) {
+		CLEANUP_FREE char *text = util_format("127.0.0.%d", i);
+		struct check_target target = {.address = check_lab_address(text),
+					      .port = silent.port,
+					      .type = HEALTH_TCP,
+					      .interval_ms = 20,
+					      .timeout_ms = 20};
+
+		check_lab_add_target(lab, &target);
+		check_lab_add(lab, HEALTH_HTTP, answering.port, 10000, 5000);
 	}
-	lab_wait(lab, lab->result.passed >= 200);
+	check_lab_wait(lab, lab->result.passed >= 200);
 	reply_server_stop(&silent);
 	reply_server_stop(&answering);
 	assert_int_equal(time_wait_n(silent.port), 0);
@@ -559,45 +413,45 @@ static void finished_checks_leave_nothing_in_time_wait(void **state)
 
 static void check_may_be_freed_in_its_own_callback(void **state)
 {
-	struct lab *lab = *state;
+	struct check_lab *lab = *state;
 	struct reply_server server = {};
 	struct checker_stats stats;
 
 	reply_server_start(&server, lab->event);
-	lab_add(lab, HEALTH_TCP, server.port, 20, 20);
+	check_lab_add(lab, HEALTH_TCP, server.port, 20, 20);
 	lab->result.free_this = lab->check;
-	lab_wait(lab, results_n(&lab->result));
+	check_lab_wait(lab, check_lab_results(lab));
 	for (uint64_t end_ms = util_now_ms() + 60; util_now_ms() < end_ms;)
-		lab_run(lab, 10);
+		check_lab_run(lab, 10);
 	checker_get_stats(lab->checker, &stats);
 	assert_int_equal(stats.started, 1);
-	assert_int_equal(results_n(&lab->result), 1);
+	assert_int_equal(check_lab_results(lab), 1);
 	reply_server_stop(&server);
 }
 
 static void checks_may_be_freed_in_every_phase(void **state)
 {
-	struct lab *lab = *state;
+	struct check_lab *lab = *state;
 	struct reply_server server = {.reply = OK_HEAD};
 	struct checker_stats stats;
 	struct check *waiting, *running;
 
 	reply_server_start(&server, lab->event);
-	lab_add(lab, HEALTH_HTTP, server.port, 10000, 5000);
+	check_lab_add(lab, HEALTH_HTTP, server.port, 10000, 5000);
 	running = lab->check;
 	do {
-		lab_run(lab, 10);
+		check_lab_run(lab, 10);
 		checker_get_stats(lab->checker, &stats);
 	} while (!stats.in_flight);
-	lab_add(lab, HEALTH_HTTP, server.port, 10000, 5000);
+	check_lab_add(lab, HEALTH_HTTP, server.port, 10000, 5000);
 	waiting = lab->check;
 	check_free(running);
 	check_free(waiting);
 	checker_get_stats(lab->checker, &stats);
 	assert_int_equal(stats.in_flight, 0);
 	assert_int_equal(stats.waiting, 0);
-	lab_add(lab, HEALTH_HTTP, server.port, 10000, 5000);
-	lab_wait(lab, results_n(&lab->result));
+	check_lab_add(lab, HEALTH_HTTP, server.port, 10000, 5000);
+	check_lab_wait(lab, check_lab_results(lab));
 	assert_int_equal(lab->result.passed, 1);
 	reply_server_stop(&server);
 }
@@ -631,25 +485,25 @@ static int on_stall(sd_event_source *source, uint64_t usec, void *userdata)
 
 static void stalled_loop_fails_no_check(void **state)
 {
-	struct lab *lab = *state;
+	struct check_lab *lab = *state;
 	int fd = reply_server_listen(64);
 	pid_t pid = server_fork(fd);
 	struct checker_stats stats;
 
 	for (int i = 0; i < 3; i++) {
 		sd_event_source *stall = NULL;
-		unsigned int n = results_n(&lab->result);
+		unsigned int n = check_lab_results(lab);
 
-		lab_add(lab, HEALTH_HTTP, reply_server_port(fd), 10000, 50);
+		check_lab_add(lab, HEALTH_HTTP, reply_server_port(fd), 10000, 50);
 		do {
-			lab_run(lab, 10);
+			check_lab_run(lab, 10);
 			checker_get_stats(lab->checker, &stats);
 		} while (stats.started != (uint64_t)i + 1);
 		assert_true(sd_event_add_time_relative(lab->event, &stall, CLOCK_MONOTONIC, 0, 1,
 						       on_stall, NULL) >= 0);
 		/* Ahead of the answers, which may have come already. */
 		sd_event_source_set_priority(stall, SD_EVENT_PRIORITY_IMPORTANT);
-		lab_wait(lab, results_n(&lab->result) > n);
+		check_lab_wait(lab, check_lab_results(lab) > n);
 		sd_event_source_disable_unref(stall);
 	}
 	kill(pid, SIGKILL);
@@ -661,14 +515,14 @@ static void stalled_loop_fails_no_check(void **state)
 
 static void targets_that_cannot_be_checked_are_refused(void **state)
 {
-	const struct check_target good = {.address = address_of("127.0.0.1"),
+	const struct check_target good = {.address = check_lab_address("127.0.0.1"),
 					  .port = 80,
 					  .type = HEALTH_HTTP,
 					  .path = "/",
 					  .interval_ms = 1000,
 					  .timeout_ms = 1000};
 	struct check_target bad[9];
-	struct lab *lab = *state;
+	struct check_lab *lab = *state;
 	struct check *check = NULL;
 
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
@@ -683,8 +537,9 @@ static void targets_that_cannot_be_checked_are_refused(void **state)
 	bad[7].host = "";
 	bad[8].body = "";
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
-		assert_int_equal(checker_add(lab->checker, &bad[i], on_result, NULL, &check),
-				 -EINVAL);
+		assert_int_equal(
+			checker_add(lab->checker, &bad[i], check_lab_on_result, NULL, &check),
+			-EINVAL);
 	assert_null(check);
 }
 
@@ -733,31 +588,27 @@ static void http_head_is_read_alike_however_it_is_cut(void **state)
 	}
 }
 
-#define lab_test(test) cmocka_unit_test_setup_teardown(test, lab_setup, lab_teardown)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(http_head_is_read_alike_however_it_is_cut),
-		lab_test(tcp_check_passes_when_the_connection_is_accepted),
-		lab_test(tcp_check_names_a_refused_connection),
-		lab_test(check_without_an_answer_times_out),
-		lab_test(http_check_judges_by_the_answer),
+		check_lab_test(tcp_check_passes_when_the_connection_is_accepted),
+		check_lab_test(tcp_check_names_a_refused_connection),
+		check_lab_test(check_without_an_answer_times_out),
+		check_lab_test(http_check_judges_by_the_answer),
 		cmocka_unit_test(a_body_of_little_in_much_is_given_up),
 		cmocka_unit_test(a_text_is_found_however_the_body_is_cut),
-		lab_test(http_check_finds_its_text_in_the_body_only),
-		lab_test(http_check_looks_at_the_first_64_kib_of_a_body),
-		lab_test(http_check_gives_up_on_an_endless_header),
-		lab_test(http_answer_that_drips_times_out),
-		lab_test(http_request_names_host_and_agent),
-		lab_test(checks_repeat_an_interval_apart),
-		lab_test(many_checks_are_paced_and_bounded),
-		lab_test(running_out_of_descriptors_blames_no_backend),
-		lab_test(finished_checks_leave_nothing_in_time_wait),
-		lab_test(check_may_be_freed_in_its_own_callback),
-		lab_test(checks_may_be_freed_in_every_phase),
-		lab_test(stalled_loop_fails_no_check),
-		lab_test(targets_that_cannot_be_checked_are_refused),
+		check_lab_test(http_check_finds_its_text_in_the_body_only),
+		check_lab_test(http_check_looks_at_the_first_64_kib_of_a_body),
+		check_lab_test(http_check_gives_up_on_an_endless_header),
+		check_lab_test(http_answer_that_drips_times_out),
+		check_lab_test(http_request_names_host_and_agent),
+		check_lab_test(running_out_of_descriptors_blames_no_backend),
+		check_lab_test(finished_checks_leave_nothing_in_time_wait),
+		check_lab_test(check_may_be_freed_in_its_own_callback),
+		check_lab_test(checks_may_be_freed_in_every_phase),
+		check_lab_test(stalled_loop_fails_no_check),
+		check_lab_test(targets_that_cannot_be_checked_are_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -300,6 +300,27 @@ static void ending_checks_lifts_what_they_found(void **unused)
 	assert_int_equal(state.bits, ROUTE);
 }
 
+static void only_a_healthy_backend_that_failed_last_is_in_doubt(void **unused)
+{
+	static const struct {
+		bool ok;
+		bool doubt;
+	} checks[] = {{true, false},  {false, true}, {true, false}, {false, true}, {false, true},
+		      {false, false}, {true, false}, {true, false}, {false, true}};
+	struct health_state state;
+
+	(void)unused;
+	health_state_init(&state, true, 3, 2, 1);
+	assert_false(health_state_in_doubt(&state));
+	for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++) {
+		health_state_check(&state, checks[i].ok, "refused", 1);
+		if (health_state_in_doubt(&state) != checks[i].doubt)
+			fail_msg("after check %zu", i);
+	}
+	health_state_configure(&state, false, 3, 2, 1);
+	assert_false(health_state_in_doubt(&state));
+}
+
 static void zero_thresholds_count_as_one(void **unused)
 {
 	(void)unused;
@@ -375,6 +396,7 @@ int main(void)
 		cmocka_unit_test(new_settings_keep_the_verdict_while_checks_go_on),
 		cmocka_unit_test(ending_checks_lifts_what_they_found),
 		cmocka_unit_test(only_health_counts_as_failover),
+		cmocka_unit_test(only_a_healthy_backend_that_failed_last_is_in_doubt),
 		cmocka_unit_test(zero_thresholds_count_as_one),
 		cmocka_unit_test(long_details_are_cut_and_stay_terminated),
 	};

@@ -130,7 +130,7 @@ static void what_a_message_leaves_out_has_its_default(void **state)
 	m.stack.health = &m.health;
 	m.health.type = STEERD__V1__HEALTH_TYPE__HEALTH_TYPE_HTTP;
 	m.health.port = 80;
-	m.health.interval_ms = 300;
+	m.health.interval_ms = 50;
 	assert_int_equal(routes_from_proto(&m.routes, &routes, &problems), 0);
 	assert_int_equal(routes->stacks[0].forward, FORWARD_AS_L2);
 	assert_int_equal(routes->stacks[0].stage, STAGE_UNSPECIFIED);
@@ -139,7 +139,7 @@ static void what_a_message_leaves_out_has_its_default(void **state)
 	assert_null(routes->stacks[0].health.body);
 	assert_int_equal(routes->stacks[0].health.status_min, 200);
 	assert_int_equal(routes->stacks[0].health.status_max, 399);
-	assert_int_equal(routes->stacks[0].health.timeout_ms, 300);
+	assert_int_equal(routes->stacks[0].health.timeout_ms, 50);
 	assert_int_equal(routes->stacks[0].health.fall, 2);
 	assert_int_equal(routes->stacks[0].health.rise, 3);
 	assert_int_equal(routes->stacks[0].backends[0].weight, 100);

@@ -116,12 +116,12 @@ static void what_is_left_out_has_its_default(void **state)
 	assert_int_equal(green->stage, STAGE_UNSPECIFIED);
 	assert_int_equal(green->backends[0].weight, 100);
 	assert_null(green->health.path);
-	assert_int_equal(green->health.timeout_ms, 500);
+	assert_int_equal(green->health.timeout_ms, 80);
 	assert_int_equal(green->health.fall, 2);
 	assert_int_equal(green->health.rise, 3);
 	assert_int_equal(routes->stacks[2].health.type, HEALTH_NONE);
-	assert_int_equal(routes->stacks[2].health.interval_ms, 1000);
-	assert_int_equal(routes->stacks[2].health.timeout_ms, 800);
+	assert_int_equal(routes->stacks[2].health.interval_ms, 100);
+	assert_int_equal(routes->stacks[2].health.timeout_ms, 80);
 	assert_false(routes->services[1].sticky_by_client);
 	assert_int_equal(routes->services[1].on_backend_down, BACKEND_DOWN_MOVE);
 }

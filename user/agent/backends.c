@@ -208,8 +208,10 @@ static void on_nexthop(void *userdata, const struct nexthop *hop)
 static void on_check(void *userdata, bool ok, const char *detail)
 {
 	struct backend_entry *entry = userdata;
+	unsigned int changed = health_state_check(&entry->health, ok, detail, util_now_ms());
 
-	publish(entry, health_state_check(&entry->health, ok, detail, util_now_ms()));
+	check_doubt(entry->check, health_state_in_doubt(&entry->health));
+	publish(entry, changed);
 }
 
 /* What was counted and found out about the slot's last owner. */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 #include "agent/checker.h"
 
+#include "agent/check_peers.h"
+#include "agent/check_schedule.h"
 #include "agent/mix.h"
 #include "agent/probe.h"
 #include "common/log.h"
@@ -16,7 +18,7 @@
 #define COMPLAINT_US	  60000000ULL
 
 enum check_phase {
-	CHECK_SLEEPING, /* `timer` is when the next one is due */
+	CHECK_SLEEPING, /* `timer` is when the next one is due, or its turn */
 	CHECK_WAITING,	/* due, in the checker's queue */
 	CHECK_RUNNING,	/* `probe` is open, `timer` is its end */
 };
@@ -29,12 +31,13 @@ struct check {
 	void *userdata;
 	struct address address; /* for the log */
 	struct probe_target target;
-	uint32_t interval_ms;
 	uint32_t timeout_ms;
+	struct check_peer *peer;
+	struct check_schedule schedule;
 	enum check_phase phase;
-	bool ran;	/* at least once */
+	bool urgent;	/* the next one is to start as soon as it may */
+	bool has_turn;	/* of its peer; `timer` is when */
 	bool prolonged; /* this one has been given its timeout again */
-	uint64_t started_us;
 	struct probe probe;
 	sd_event_source *io; /* while running */
 	sd_event_source *timer;
@@ -45,6 +48,7 @@ struct checker {
 	sd_event_source *pump; /* fires when waiting checks may start */
 	LIST_HEAD(check_list, check) checks;
 	TAILQ_HEAD(check_queue, check) queue;
+	struct check_peers *peers;
 	uint32_t in_flight_max;
 	uint64_t burst_start_us;
 	uint32_t burst_used;
@@ -70,11 +74,10 @@ static uint64_t clock_now(void)
 	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
 }
 
-/* Uniform enough in [from, to]. */
-static uint64_t checker_random(struct checker *checker, uint64_t from, uint64_t to)
+static uint64_t checker_random(struct checker *checker)
 {
 	checker->random += 0x9e3779b97f4a7c15ULL;
-	return from + mix64(checker->random) % (to - from + 1);
+	return mix64(checker->random);
 }
 
 static void pump_arm(struct checker *checker)
@@ -101,7 +104,10 @@ static void check_enqueue(struct check *check)
 	struct checker *checker = check->checker;
 
 	check->phase = CHECK_WAITING;
-	TAILQ_INSERT_TAIL(&checker->queue, check, queue);
+	if (check->urgent)
+		TAILQ_INSERT_HEAD(&checker->queue, check, queue);
+	else
+		TAILQ_INSERT_TAIL(&checker->queue, check, queue);
 	checker->stats.waiting++;
 	pump_arm(checker);
 }
@@ -113,21 +119,14 @@ static void check_dequeue(struct check *check)
 	check->phase = CHECK_SLEEPING;
 }
 
-/*
- * From start to start an interval passes, give or take a tenth. After the first check it is any
- * part of the interval but the shortest, which spreads those that were added together.
- */
 static void check_sleep(struct check *check)
 {
-	uint64_t interval_us = check->interval_ms * 1000ULL;
-	uint64_t delay_us = checker_random(check->checker, interval_us - interval_us / 10,
-					   interval_us + interval_us / 10);
+	const struct check_schedule *schedule = &check->schedule;
 
-	if (!check->ran)
-		delay_us = checker_random(check->checker, interval_us / 10, interval_us);
-	check->ran = true;
 	check->phase = CHECK_SLEEPING;
-	check_timer_set(check, check->started_us + delay_us);
+	check_timer_set(check, check->urgent ? check_schedule_earliest_us(schedule)
+					     : check_schedule_next_us(
+						       schedule, checker_random(check->checker)));
 }
 
 static void check_close(struct check *check)
@@ -204,16 +203,32 @@ static int on_io(sd_event_source *source, int fd, uint32_t revents, void *userda
 	return 0;
 }
 
+/* False: its turn comes later. */
+static bool check_takes_turn(struct check *check, uint64_t now_us)
+{
+	uint64_t turn_us = now_us;
+
+	if (!check->has_turn)
+		turn_us = check_schedule_turn_us(&check->peer->free_us, now_us);
+	check->has_turn = turn_us > now_us;
+	if (check->has_turn)
+		check_timer_set(check, turn_us);
+	return !check->has_turn;
+}
+
 static void check_start(struct check *check)
 {
 	struct checker *checker = check->checker;
+	uint64_t now_us = clock_now();
 	enum probe_result result;
 	int r;
 
 	check_dequeue(check);
+	if (!check_takes_turn(check, now_us))
+		return;
 	check->phase = CHECK_RUNNING;
-	check->started_us = clock_now();
-	check->prolonged = false;
+	check_schedule_start(&check->schedule, now_us);
+	check->urgent = check->prolonged = false;
 	checker->stats.started++;
 	checker->stats.in_flight++;
 	result = probe_start(&check->probe, &check->target);
@@ -227,7 +242,7 @@ static void check_start(struct check *check)
 		check_finish(check, PROBE_SKIPPED, strerror(-r));
 		return;
 	}
-	check_timer_set(check, check->started_us + check->timeout_ms * 1000ULL);
+	check_timer_set(check, now_us + check->timeout_ms * 1000ULL);
 }
 
 /*
@@ -301,6 +316,7 @@ int checker_new(sd_event *event, uint32_t in_flight_max, struct checker **ret_ch
 
 	LIST_INIT(&checker->checks);
 	TAILQ_INIT(&checker->queue);
+	checker->peers = check_peers_new();
 	checker->event = sd_event_ref(event);
 	checker->in_flight_max = in_flight_limit(in_flight_max ? in_flight_max
 							       : CHECKER_IN_FLIGHT_MAX);
@@ -325,6 +341,7 @@ void checker_free(struct checker *checker)
 		check_free(LIST_FIRST(&checker->checks));
 	sd_event_source_disable_unref(checker->pump);
 	sd_event_unref(checker->event);
+	check_peers_free(checker->peers);
 	free(checker);
 }
 
@@ -393,7 +410,8 @@ int checker_add(struct checker *checker, const struct check_target *target, chec
 	check->callback = callback;
 	check->userdata = userdata;
 	check->address = target->address;
-	check->interval_ms = target->interval_ms;
+	check->peer = check_peers_get(checker->peers, &target->address, target->port);
+	check_schedule_init(&check->schedule, &target->address, target->port, target->interval_ms);
 	check->timeout_ms = target->timeout_ms;
 	check->probe.fd = -1;
 	probe_init(&check->target, target);
@@ -413,8 +431,37 @@ void check_free(struct check *check)
 		check_close(check);
 	LIST_REMOVE(check, all);
 	sd_event_source_disable_unref(check->timer);
+	check_peer_put(check->peer);
 	probe_target_clear(&check->target);
 	free(check);
+}
+
+/* Only where nothing else says when it wakes. */
+static void check_reschedule(struct check *check)
+{
+	if (check->phase == CHECK_SLEEPING && !check->has_turn)
+		check_sleep(check);
+}
+
+void check_doubt(struct check *check, bool doubted)
+{
+	if (!check || check->schedule.doubted == doubted)
+		return;
+	check->schedule.doubted = doubted;
+	if (!check->urgent)
+		check_reschedule(check);
+}
+
+void check_now(struct check *check)
+{
+	if (!check || check->urgent)
+		return;
+	check->urgent = true;
+	if (check->phase == CHECK_WAITING) {
+		TAILQ_REMOVE(&check->checker->queue, check, queue);
+		TAILQ_INSERT_HEAD(&check->checker->queue, check, queue);
+	}
+	check_reschedule(check);
 }
 
 void checker_get_stats(const struct checker *checker, struct checker_stats *ret_stats)

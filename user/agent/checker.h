@@ -3,9 +3,9 @@
  * TCP and HTTP health checks, thousands at a time, on one sd_event loop and without threads.
  *
  * A TCP check passes when the connection is accepted; an HTTP check when GET answers with a
- * status in the range and, if wanted, with the text in the first 64 KiB of its body. The timeout covers the whole of it. Checks of one backend start an
- * interval apart, give or take a tenth, so that they never fall into step; the first starts as
- * soon as the loop runs. At most CHECKER_BURST are started in each CHECKER_BURST_MS and at most
+ * status in the range and, if wanted, with the text in the first 64 KiB of its body. The timeout
+ * covers the whole of it. The first check starts as soon as the loop runs, the next ones as
+ * check_schedule.h says. At most CHECKER_BURST are started in each CHECKER_BURST_MS and at most
  * `in_flight_max` are open at once: the others wait their turn. Connections are closed with a
  * reset, so that neither side collects sockets in TIME_WAIT.
  *
@@ -72,6 +72,15 @@ int checker_add(struct checker *checker, const struct check_target *target, chec
 
 /* No callback comes after this. Accepts NULL. */
 void check_free(struct check *check);
+
+/* In doubt, checks come four times as often, counted from the last one's start. Accepts NULL. */
+void check_doubt(struct check *check, bool doubted);
+
+/*
+ * The next check starts at once, ahead of those that wait: after the present one, if it is
+ * running, and no sooner than CHECK_GAP_US after the last one's start. Accepts NULL.
+ */
+void check_now(struct check *check);
 
 void checker_get_stats(const struct checker *checker, struct checker_stats *ret_stats);
 

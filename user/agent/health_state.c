@@ -167,6 +167,11 @@ unsigned int health_state_check(struct health_state *state, bool ok, const char 
 	return state_update(state, now_ms);
 }
 
+bool health_state_in_doubt(const struct health_state *state)
+{
+	return state->checked && state->verdict == HEALTH_VERDICT_UP && state->streak;
+}
+
 unsigned int health_state_route(struct health_state *state, bool resolved, const char *detail,
 				uint64_t now_ms)
 {

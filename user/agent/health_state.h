@@ -86,6 +86,9 @@ unsigned int health_state_configure(struct health_state *state, bool checked, ui
 unsigned int health_state_check(struct health_state *state, bool ok, const char *detail,
 				uint64_t now_ms);
 
+/* It counts as up, and its last check failed. */
+bool health_state_in_doubt(const struct health_state *state);
+
 /* The next hop is resolved, or not and `detail` says why. */
 unsigned int health_state_route(struct health_state *state, bool resolved, const char *detail,
 				uint64_t now_ms);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * One health check as one non-blocking exchange on one socket: connect, and for HTTP a request
- * and the head of its answer, with as much of the body as it takes to find a text there. Knows no clock and no loop: who owns the probe waits on `fd` for
- * `events` and calls probe_advance().
+ * and the head of its answer, with as much of the body as it takes to find a text there. Knows
+ * no clock and no loop: who owns the probe waits on `fd` for `events` and calls probe_advance().
  */
 #ifndef STEER_PROBE_H
 #define STEER_PROBE_H

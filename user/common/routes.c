@@ -39,10 +39,12 @@ void routes_health_settle(struct health_spec *health)
 	}
 	if (health->type == HEALTH_HTTP)
 		settle_http(health);
-	set_default(&health->interval_ms, 1000);
-	set_default(&health->timeout_ms, health->interval_ms < 800 ? health->interval_ms : 800);
-	set_default(&health->fall, 2);
-	set_default(&health->rise, 3);
+	set_default(&health->interval_ms, HEALTH_INTERVAL_MS);
+	set_default(&health->timeout_ms, health->interval_ms < HEALTH_TIMEOUT_MS
+						 ? health->interval_ms
+						 : HEALTH_TIMEOUT_MS);
+	set_default(&health->fall, HEALTH_FALL);
+	set_default(&health->rise, HEALTH_RISE);
 }
 
 static void stack_clear(struct route_stack *stack)

@@ -31,9 +31,13 @@ enum stage {
 
 enum health_type { HEALTH_NONE, HEALTH_TCP, HEALTH_HTTP, HEALTH_TYPE_MAX };
 
-#define HEALTH_STATUS_MIN 200 /* the default range */
-#define HEALTH_STATUS_MAX 399
-#define HEALTH_BODY_MAX	  255
+#define HEALTH_STATUS_MIN  200 /* the default range */
+#define HEALTH_STATUS_MAX  399
+#define HEALTH_BODY_MAX	   255
+#define HEALTH_INTERVAL_MS 100 /* defaults, as the next three */
+#define HEALTH_TIMEOUT_MS  80
+#define HEALTH_FALL	   2
+#define HEALTH_RISE	   3
 
 struct health_spec {
 	enum health_type type; /* default none */
@@ -43,8 +47,8 @@ struct health_spec {
 	char *body;	       /* a text that the body must have; NULL: any body */
 	uint16_t status_min;   /* default 200 to 399; 200 to 599 */
 	uint16_t status_max;   /* default status_min, if that is given */
-	uint32_t interval_ms;  /* default 1000, 20 to 3600000 */
-	uint32_t timeout_ms;   /* default 800, or the interval if shorter; 1 to interval_ms */
+	uint32_t interval_ms;  /* default 100, 20 to 3600000 */
+	uint32_t timeout_ms;   /* default 80, or the interval if shorter; 1 to interval_ms */
 	uint32_t fall;	       /* failures in a row that take a backend down; default 2, 1 to 100 */
 	uint32_t rise;	       /* successes in a row that bring it back; default 3, 1 to 100 */
 	int line;
