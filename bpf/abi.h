@@ -296,7 +296,10 @@ struct backend {
 	__u32 outer_sum; /* IPv4: sum of the outer header words known beforehand, as they lie */
 	__u32 unused;
 	char stack[STEER_NAME]; /* empty: the slot is free */
-	__u8 unused2[32];
+	/* The agent's own, and for the next agent: a slow start. */
+	__u64 ramp_began_ms; /* CLOCK_MONOTONIC; 0: none */
+	__u16 ramp_lacks;    /* of its slots in its stack's ring, in 1/65536 */
+	__u8 unused2[22];
 };
 static_assert(sizeof(struct backend) == 128, "two cache lines");
 static_assert(offsetof(struct backend, stack) == 64, "what packets read is one cache line");

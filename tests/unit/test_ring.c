@@ -285,9 +285,14 @@ static void test_a_change_of_one_member_moves_little_else(void **state)
 	}
 }
 
-static bool is_up(uint16_t backend, void *userdata)
+static uint32_t is_up(uint16_t backend, void *userdata)
 {
-	return ((const bool *)userdata)[backend];
+	return ((const bool *)userdata)[backend] ? RING_WHOLE : 0;
+}
+
+static uint32_t part_of(uint16_t backend, void *userdata)
+{
+	return ((const uint32_t *)userdata)[backend];
 }
 
 /* A random share of n backends, from all to very few. */
@@ -402,6 +407,122 @@ static void test_survivors_inherit_by_weight(void **state)
 	}
 }
 
+/* Grows the part of one or two backends step by step, beside others that are up or down. */
+static void test_a_growing_part_takes_slots_and_none_move_between_others(void **state)
+{
+	uint32_t parts[MEMBERS];
+
+	(void)state;
+	for (uint64_t seed = 1; seed <= 100; seed++) {
+		size_t n = 3 + mix64(seed) % 60, second = seed % 2 ? 1 : 0;
+
+		members_random(seed, n, 100);
+		build(seed, n, &ring);
+		for (size_t i = 0; i < n; i++)
+			parts[i] = mix64(seed * 1000003 + i) % 100 < 70 ? RING_WHOLE : 0;
+		parts[0] = parts[second] = 0;
+		parts[2] = RING_WHOLE;
+		memset(&live, 0xff, sizeof(live));
+		ring_overlay(&ring, part_of, parts, &live);
+		for (int step = 1; step <= 20; step++) {
+			other = live;
+			parts[0] = RING_WHOLE * step / 20;
+			parts[second] = second ? parts[0] / 3 : parts[0];
+			ring_overlay(&ring, part_of, parts, &live);
+			for (uint32_t s = 0; s < STEER_RING_SLOTS; s++)
+				if (live.backend[s] != other.backend[s] && live.backend[s] != 0 &&
+				    live.backend[s] != second)
+					fail_msg("seed %d, step %d: slot %u moves from %u to %u",
+						 (int)seed, step, s, other.backend[s],
+						 live.backend[s]);
+		}
+	}
+}
+
+static void test_a_part_is_exact_and_of_the_backends_own_slots(void **state)
+{
+	unsigned int whole[MEMBERS], now[MEMBERS];
+	uint32_t parts[MEMBERS];
+
+	(void)state;
+	for (uint64_t seed = 1; seed <= 100; seed++) {
+		size_t n = 2 + mix64(seed) % 60;
+		unsigned int share;
+
+		members_random(seed, n, 100);
+		build(seed, n, &ring);
+		count(&ring, whole, n);
+		for (size_t i = 0; i < n; i++)
+			parts[i] = RING_WHOLE;
+		parts[0] = mix64(seed + 7) % RING_WHOLE;
+		ring_overlay(&ring, part_of, parts, &live);
+		count(&live, now, n);
+		share = (unsigned int)ceil((double)whole[0] * parts[0] / RING_WHOLE);
+		if (now[0] != share)
+			fail_msg("seed %d: %u slots for %u", (int)seed, now[0], share);
+		for (uint32_t s = 0; s < STEER_RING_SLOTS; s++)
+			assert_true(live.backend[s] == ring.backend[s] || ring.backend[s] == 0);
+	}
+}
+
+/* What it lacks goes where all of it would go were it down. */
+static void test_the_rest_goes_where_it_would_go_were_the_backend_down(void **state)
+{
+	uint32_t parts[MEMBERS];
+
+	(void)state;
+	for (uint64_t seed = 1; seed <= 50; seed++) {
+		size_t n = 3 + mix64(seed) % 60;
+
+		members_random(seed, n, 100);
+		build(seed, n, &ring);
+		for (size_t i = 0; i < n; i++)
+			parts[i] = mix64(seed * 77 + i) % 100 < 70 ? RING_WHOLE : 0;
+		parts[0] = 0;
+		ring_overlay(&ring, part_of, parts, &other);
+		parts[0] = RING_WHOLE / 3;
+		ring_overlay(&ring, part_of, parts, &live);
+		for (uint32_t s = 0; s < STEER_RING_SLOTS; s++)
+			assert_true(live.backend[s] == 0 || live.backend[s] == other.backend[s]);
+	}
+}
+
+static void test_who_is_alone_has_all_whatever_its_part(void **state)
+{
+	uint32_t parts[MEMBERS] = {[3] = 1};
+
+	(void)state;
+	members_random(1, 40, 100);
+	build(1, 40, &ring);
+	ring_overlay(&ring, part_of, parts, &live);
+	for (uint32_t s = 0; s < STEER_RING_SLOTS; s++)
+		assert_int_equal(live.backend[s], 3);
+}
+
+static void test_overlays_are_cheap(void **state)
+{
+	uint32_t parts[MEMBERS];
+	double start, whole, partly;
+
+	(void)state;
+	members_random(1, 64, 100);
+	build(1, 64, &ring);
+	for (size_t i = 0; i < 64; i++)
+		parts[i] = i == 5 ? 0 : RING_WHOLE;
+	start = seconds();
+	for (int i = 0; i < 100; i++)
+		ring_overlay(&ring, part_of, parts, &live);
+	whole = seconds() - start;
+	start = seconds();
+	for (int i = 0; i < 100; i++) {
+		parts[4] = parts[6] = RING_WHOLE * (i % 10) / 10 + 1;
+		ring_overlay(&ring, part_of, parts, &live);
+	}
+	partly = seconds() - start;
+	print_message("an overlay: %.0f us, with parts %.0f us\n", whole * 1e4, partly * 1e4);
+	assert_true(partly < 100 * 0.010); /* a tenth of which is ample, but machines are busy */
+}
+
 static void test_building_many_rings(void **state)
 {
 	double start;
@@ -432,6 +553,11 @@ int main(void)
 		cmocka_unit_test(test_overlay_with_nothing_up_or_everything_is_the_base),
 		cmocka_unit_test(test_overlay_writes_only_what_changes),
 		cmocka_unit_test(test_survivors_inherit_by_weight),
+		cmocka_unit_test(test_a_growing_part_takes_slots_and_none_move_between_others),
+		cmocka_unit_test(test_a_part_is_exact_and_of_the_backends_own_slots),
+		cmocka_unit_test(test_the_rest_goes_where_it_would_go_were_the_backend_down),
+		cmocka_unit_test(test_who_is_alone_has_all_whatever_its_part),
+		cmocka_unit_test(test_overlays_are_cheap),
 		cmocka_unit_test(test_building_many_rings),
 	};
 

@@ -58,6 +58,8 @@ static const char *const accepted[] = {
 	"services:\n  shop: {vips: [203.0.113.10], split: {blue: 1}}\n",
 	"stacks:\n  blue: {forward: ipip, backends: [{address: '2001:db8:1::11'}]}\n"
 	"services:\n  shop: {vips: [203.0.113.10, '2001:db8::10'], split: {blue: 1}}\n",
+	/* A slow start at both ends. */
+	"stacks: {blue: {slow_start: 1s}, green: {slow_start: 1h}}\n",
 	/* A local stack: alone, or with an address to check. */
 	"stacks:\n  blue: {forward: local}\n"
 	"services:\n  shop: {vips: [203.0.113.10, '2001:db8::10'], split: {blue: 1}}\n",
@@ -144,6 +146,12 @@ static const struct refusal {
 	{"stacks:\n  blue:\n    forward: local\n    health: {type: tcp, port: 80}\n",
 	 "routes.yaml:4: stack 'blue' is local and has no address to check; add backends: "
 	 "[{address: 127.0.0.1}], or use type: none\n"},
+	{"stacks:\n  blue: {slow_start: 999ms}\n",
+	 "routes.yaml:2: slow_start of stack 'blue' is 999ms; it must be 1s to 1h, or left out for "
+	 "none\n"},
+	{"stacks:\n  blue: {slow_start: 2h}\n",
+	 "routes.yaml:2: slow_start of stack 'blue' is 2h; it must be 1s to 1h, or left out for "
+	 "none\n"},
 	/* Health */
 	{STACK_HEALTH("type: tcp"),
 	 "routes.yaml:4: health of stack 'blue' has no port; add one, such as port: 80\n"},

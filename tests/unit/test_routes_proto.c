@@ -18,6 +18,7 @@ static const char full[] =
 	"  blue:\n"
 	"    stage: production\n"
 	"    labels: {region: eu-west, release: '1.41'}\n"
+	"    slow_start: 90s\n"
 	"    health: {type: http, port: 8080, path: /healthz, interval: 100ms, timeout: 80ms,\n"
 	"             status: 200-299, host: shop.example, body: 'all is well'}\n"
 	"    backends: [{address: 10.1.0.11, weight: 0}, {address: '2001:db8:1::11'}]\n"
@@ -134,6 +135,7 @@ static void what_a_message_leaves_out_has_its_default(void **state)
 	assert_int_equal(routes_from_proto(&m.routes, &routes, &problems), 0);
 	assert_int_equal(routes->stacks[0].forward, FORWARD_AS_L2);
 	assert_int_equal(routes->stacks[0].stage, STAGE_UNSPECIFIED);
+	assert_int_equal(routes->stacks[0].slow_start_ms, 0);
 	assert_string_equal(routes->stacks[0].health.path, "/");
 	assert_null(routes->stacks[0].health.host);
 	assert_null(routes->stacks[0].health.body);

@@ -26,6 +26,7 @@ static const char full[] =
 	"    backends:\n"
 	"      - {address: 10.1.0.11, weight: 200}\n"
 	"      - {address: \"2001:db8:1::11\"}\n"
+	"    slow_start: 30s\n"
 	"  green:\n"
 	"    forward: ipip\n"
 	"    health: {type: tcp, port: 443, interval: 500ms}\n"
@@ -85,6 +86,7 @@ static void every_key_arrives_in_its_field(void **state)
 	assert_string_equal(blue->health.host, "shop.example:80");
 	assert_string_equal(blue->health.body, "all: \xc3\xbc \"well\"");
 	assert_int_equal(blue->health.line, 8);
+	assert_int_equal(blue->slow_start_ms, 30000);
 	assert_int_equal(blue->backends_n, 2);
 	assert_string_equal(address_text(&blue->backends[1].address, text), "2001:db8:1::11");
 	assert_int_equal(blue->backends[0].weight, 200);
@@ -100,7 +102,7 @@ static void every_key_arrives_in_its_field(void **state)
 	assert_int_equal(shop->split_n, 3);
 	assert_string_equal(shop->split[0].stack, "blue");
 	assert_int_equal(shop->split[0].weight, 95);
-	assert_int_equal(shop->split[0].line, 25);
+	assert_int_equal(shop->split[0].line, 26);
 	assert_true(shop->sticky_by_client);
 	assert_int_equal(shop->on_backend_down, BACKEND_DOWN_KEEP);
 	assert_int_equal(routes->services[1].protocol, PROTOCOL_UDP);
@@ -269,8 +271,14 @@ static const struct refusal {
 	 "routes.yaml:3: 'on_backend_down' is 'rest' (did you mean 'reset'?); it must be move, "
 	 "keep or reset\n"},
 	{STACK "    capacity: 20000\n", "routes.yaml:3: not supported yet: stacks.blue.capacity\n"},
-	{STACK "    slow_start: 30s\n",
-	 "routes.yaml:3: not supported yet: stacks.blue.slow_start\n"},
+	{STACK "    slow_start: 30\n",
+	 "routes.yaml:3: 'slow_start' is '30', which has no unit; write 30ms or 30s\n"},
+	{STACK "    slow_start: soon\n",
+	 "routes.yaml:3: 'slow_start' is 'soon'; it must be a duration such as 100ms, 1s, 5m or "
+	 "1h\n"},
+	{STACK "    slow_start: 0s\n",
+	 "routes.yaml:3: 'slow_start' is '0s'; it must be a duration such as 100ms, 1s, 5m or "
+	 "1h\n"},
 	{STACK "    forward: gue\n",
 	 "routes.yaml:3: not supported yet: stacks.blue.forward: gue\n"},
 	{STACK "    forward: nat\n",

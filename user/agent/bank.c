@@ -331,9 +331,39 @@ static bool slot_takes_new(const struct datapath_view *view, uint32_t slot)
 	return (__atomic_load_n(&view->backends[slot].state, __ATOMIC_RELAXED) & both) == both;
 }
 
-static bool takes_new(uint16_t slot, void *userdata)
+/* Of RING_WHOLE: what a backend has of its slots, others left out of account. */
+static uint32_t slot_part(const struct datapath_view *view, uint32_t slot)
 {
-	return slot_takes_new(userdata, slot);
+	return slot_takes_new(view, slot) ? RING_WHOLE - view->backends[slot].ramp_lacks : 0;
+}
+
+struct ring_parts {
+	const struct datapath_view *view;
+	uint32_t most; /* the largest part in the stack, which counts as the whole; not 0 */
+};
+
+/* Where all of a stack's backends are in their slow starts, they share by what each has. */
+static struct ring_parts stack_parts(const struct datapath_view *view,
+				     const struct compiled_stack *stack)
+{
+	struct ring_parts parts = {.view = view, .most = 1};
+
+	for (size_t i = 0; i < stack->slots_n; i++) {
+		uint32_t part = slot_part(view, stack->slots[i]);
+
+		if ((!stack->route->backends_n || stack->route->backends[i].weight) &&
+		    part > parts.most)
+			parts.most = part;
+	}
+	return parts;
+}
+
+static uint32_t relative_part(uint16_t slot, void *userdata)
+{
+	const struct ring_parts *parts = userdata;
+	uint64_t part = slot_part(parts->view, slot);
+
+	return part >= parts->most ? RING_WHOLE : (uint32_t)(part * RING_WHOLE / parts->most);
 }
 
 static bool stack_is_up(const struct datapath_view *view, const struct compiled_stack *stack)
@@ -350,9 +380,10 @@ static void write_ring(const struct datapath_view *view, unsigned int bank,
 {
 	struct ring *live = &view->rings[bank * STEER_STACKS + stack];
 	const struct bank_ring *ring = compiled->stacks[stack].ring;
+	struct ring_parts parts = stack_parts(view, &compiled->stacks[stack]);
 
 	if (ring)
-		ring_overlay(&ring->base, takes_new, (void *)view, live);
+		ring_overlay(&ring->base, relative_part, &parts, live);
 	else
 		memset(live, RING_NONE & 0xff, sizeof(*live));
 }
@@ -365,7 +396,7 @@ static void fill_ring(const struct datapath_view *view, unsigned int bank,
 	bool all = stack->ring;
 
 	for (size_t i = 0; i < stack->slots_n && all; i++)
-		all = slot_takes_new(view, stack->slots[i]);
+		all = slot_part(view, stack->slots[i]) == RING_WHOLE;
 	if (all)
 		memcpy(&view->rings[bank * STEER_STACKS + index], &stack->ring->base,
 		       sizeof(stack->ring->base));

@@ -87,6 +87,8 @@ static void compare_stack(struct plan *plan, const struct route_stack *from,
 		add_change(plan, "stack %s: stage changed", to->name);
 	if (!routes_health_equal(&from->health, &to->health))
 		add_change(plan, "stack %s: health check changed", to->name);
+	if (from->slow_start_ms != to->slow_start_ms)
+		add_change(plan, "stack %s: slow_start changed", to->name);
 	compare_backends(plan, from, to);
 }
 

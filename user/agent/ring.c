@@ -149,29 +149,105 @@ static void slot_store(struct ring *live, uint32_t slot, uint16_t backend)
 		__atomic_store_n(&live->backend[slot], backend, __ATOMIC_RELAXED);
 }
 
-void ring_overlay(const struct ring *base, bool (*takes_new)(uint16_t backend, void *userdata),
-		  void *userdata, struct ring *live)
+/* ring_next_slot() backwards: its factor's inverse modulo 2^14. */
+static uint32_t previous_slot(uint32_t slot)
 {
-	uint32_t start = 0, slot, behind;
+	return (slot - 5771) * 11253 & (STEER_RING_SLOTS - 1);
+}
 
-	while (start < STEER_RING_SLOTS && !takes_new(base->backend[start], userdata))
-		start++;
-	if (start == STEER_RING_SLOTS) {
-		for (slot = 0; slot < STEER_RING_SLOTS; slot++)
-			slot_store(live, slot, base->backend[slot]);
-		return;
-	}
+static uint32_t count_slots(const struct ring *base, uint16_t backend)
+{
+	uint32_t n = 0;
 
-	/* Once round the cycle; `behind` trails at the first slot that has no answer yet. */
-	slot = start;
-	behind = ring_next_slot(start);
-	do {
-		slot = ring_next_slot(slot);
-		if (!takes_new(base->backend[slot], userdata))
+	for (uint32_t slot = 0; slot < STEER_RING_SLOTS; slot++)
+		n += base->backend[slot] == backend;
+	return n;
+}
+
+/* Slots that backends with a part still may keep, by backend + 1: 0 is not yet counted. */
+static bool keep_part(const struct ring *base, uint16_t backend, uint32_t part, uint32_t *quotas)
+{
+	uint32_t *left = &quotas[backend];
+
+	if (!*left)
+		*left = 1 + (uint32_t)(((uint64_t)count_slots(base, backend) * part +
+					RING_WHOLE - 1) /
+				       RING_WHOLE);
+	if (*left == 1)
+		return false;
+	--*left;
+	return true;
+}
+
+/* Which slots their own backends have. */
+static void find_kept(const struct ring *base, ring_part part_of, void *userdata, bool *kept)
+{
+	CLEANUP_FREE uint32_t *quotas = NULL;
+
+	for (uint32_t slot = 0; slot < STEER_RING_SLOTS; slot++) {
+		uint16_t backend = base->backend[slot];
+		uint32_t part = part_of(backend, userdata);
+
+		kept[slot] = part >= RING_WHOLE;
+		if (!part || kept[slot])
 			continue;
-		for (; behind != slot; behind = ring_next_slot(behind))
-			slot_store(live, behind, base->backend[slot]);
-		slot_store(live, slot, base->backend[slot]);
-		behind = ring_next_slot(slot);
-	} while (slot != start);
+		if (!quotas)
+			quotas = util_calloc(UINT16_MAX + 1, sizeof(*quotas));
+		kept[slot] = keep_part(base, backend, part, quotas);
+	}
+}
+
+/* The two nearest backends ahead on the cycle that keep a slot; -1: none. */
+struct ahead {
+	int32_t first;
+	int32_t second; /* another than the first */
+};
+
+static void ahead_note(struct ahead *ahead, uint16_t backend)
+{
+	if (backend == ahead->first)
+		return;
+	ahead->second = ahead->first;
+	ahead->first = backend;
+}
+
+/* What a walk from `slot` meets, as of after that slot. */
+static struct ahead look_ahead(const struct ring *base, const bool *kept, uint32_t slot)
+{
+	struct ahead ahead = {-1, -1};
+
+	for (uint32_t i = 0; i < STEER_RING_SLOTS && ahead.second < 0; i++) {
+		slot = ring_next_slot(slot);
+		if (!kept[slot] || base->backend[slot] == ahead.first)
+			continue;
+		if (ahead.first < 0)
+			ahead.first = base->backend[slot];
+		else
+			ahead.second = base->backend[slot];
+	}
+	return ahead;
+}
+
+static int32_t heir(const struct ahead *ahead, uint16_t backend)
+{
+	if (ahead->first < 0)
+		return backend;
+	return backend != ahead->first || ahead->second < 0 ? ahead->first : ahead->second;
+}
+
+void ring_overlay(const struct ring *base, ring_part part, void *userdata, struct ring *live)
+{
+	bool kept[STEER_RING_SLOTS];
+	struct ahead ahead;
+	uint32_t slot = 0;
+
+	find_kept(base, part, userdata, kept);
+	ahead = look_ahead(base, kept, slot);
+	for (uint32_t i = 0; i < STEER_RING_SLOTS; i++, slot = previous_slot(slot)) {
+		uint16_t backend = base->backend[slot];
+
+		slot_store(live, slot, kept[slot] ? backend : (uint16_t)heir(&ahead, backend));
+		if (kept[slot])
+			ahead_note(&ahead, backend);
+	}
 }

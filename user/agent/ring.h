@@ -36,15 +36,27 @@ struct ring_member {
  */
 int ring_build(const struct ring_member *members, size_t n, struct ring *ret);
 
+/* All of a backend's slots: what ring_overlay()'s parts are parts of. */
+#define RING_WHOLE 65536u
+
 /*
- * `base` with every slot whose backend takes no new flows replaced by the first that does, going
- * along ring_next_slot() from that slot: where the kernel, which tries only the first few steps,
- * would end. Without any that does, `base` as it is. takes_new() is asked about a backend once or
- * oftener and must answer alike throughout.
+ * Which part of its slots a backend has now, 0 to RING_WHOLE. Below RING_WHOLE it has the first
+ * such part, rounded up, of its slots in the order of their numbers, so that a growing part keeps
+ * what it had.
+ */
+typedef uint32_t (*ring_part)(uint16_t backend, void *userdata);
+
+/*
+ * `base` with every slot that its backend has not replaced by the first other backend that has its
+ * own, going along ring_next_slot() from that slot: for a backend with no part, where the kernel,
+ * which tries only the first few steps, would end. What one with a part lacks goes where it would
+ * go were it down, so that as its part grows slots pass to it, and none between others. If only
+ * one backend has slots, it has all; if none has, `base` as it is. part() is asked about a backend
+ * once or oftener and must answer alike throughout.
  *
  * Packets may read `live` meanwhile: a slot is written only if it changes, by one 16-bit store.
+ * Takes 0.05 ms, or 0.1 where some backend has a part.
  */
-void ring_overlay(const struct ring *base, bool (*takes_new)(uint16_t backend, void *userdata),
-		  void *userdata, struct ring *live);
+void ring_overlay(const struct ring *base, ring_part part, void *userdata, struct ring *live);
 
 #endif

@@ -238,6 +238,7 @@ bool routes_health_equal(const struct health_spec *a, const struct health_spec *
 static bool same_stack(const struct route_stack *a, const struct route_stack *b)
 {
 	if (!same_text(a->name, b->name) || a->stage != b->stage || a->forward != b->forward ||
+	    a->slow_start_ms != b->slow_start_ms ||
 	    !routes_health_equal(&a->health, &b->health) || a->labels_n != b->labels_n ||
 	    a->backends_n != b->backends_n)
 		return false;

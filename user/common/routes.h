@@ -70,6 +70,7 @@ struct route_stack {
 	enum stage stage;
 	enum forward forward; /* default l2; local: one backend at most, only to be checked */
 	struct health_spec health;
+	uint32_t slow_start_ms; /* 0: none; 1 s to 1 h */
 	struct label *labels;
 	size_t labels_n;
 	struct route_backend *backends;

@@ -13,6 +13,8 @@
 #define INTERVAL_MAX_MS	   3600000
 #define FALL_RISE_MAX	   100
 #define BACKEND_WEIGHT_MAX 65535
+#define SLOW_START_MIN_MS  1000
+#define SLOW_START_MAX_MS  3600000
 
 static void check_name(struct rules_state *state, const struct route_stack *stack)
 {
@@ -138,6 +140,18 @@ static void check_local(struct rules_state *state, const struct route_stack *sta
 			"stack '%s' is local and has no address to check; add backends: "
 			"[{address: 127.0.0.1}], or use type: none",
 			stack->name);
+}
+
+static void check_slow_start(struct rules_state *state, const struct route_stack *stack)
+{
+	char text[TEXT_DURATION_MAX];
+
+	if (stack->slow_start_ms && (stack->slow_start_ms < SLOW_START_MIN_MS ||
+				     stack->slow_start_ms > SLOW_START_MAX_MS))
+		rules_stack_problem(state, stack, 0, ".slow_start",
+				    "slow_start of stack '%s' is %s; it must be 1s to 1h, or left "
+				    "out for none",
+				    stack->name, text_duration(stack->slow_start_ms, text));
 }
 
 static void check_health_port(struct rules_state *state, const struct route_stack *stack)
@@ -301,6 +315,7 @@ void rules_check_stack(struct rules_state *state, const struct route_stack *stac
 		check_backend_addresses,
 		check_backend_weights,
 		check_local,
+		check_slow_start,
 		check_health,
 	};
 

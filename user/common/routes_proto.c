@@ -193,6 +193,7 @@ static void read_stack(const struct place *place, const Steerd__V1__Stack *messa
 		  &forward);
 	stack->stage = (enum stage)stage;
 	stack->forward = (enum forward)forward;
+	stack->slow_start_ms = message->slow_start_ms;
 	read_health(&here, message->health, &stack->health);
 	read_labels(message, stack);
 	read_backends(&here, message, stack);
@@ -363,6 +364,7 @@ static Steerd__V1__Stack *write_stack(const struct route_stack *stack)
 	message->forward = (Steerd__V1__Forward)write_enum((int)stack->forward, forward_map,
 							   ARRAY_SIZE(forward_map));
 	message->health = write_health(&stack->health);
+	message->slow_start_ms = stack->slow_start_ms;
 	message->labels = util_calloc(stack->labels_n, sizeof(*message->labels));
 	for (; message->n_labels < stack->labels_n; message->n_labels++)
 		message->labels[message->n_labels] = write_label(&stack->labels[message->n_labels]);

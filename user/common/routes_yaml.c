@@ -237,10 +237,15 @@ static void read_forward(struct yaml_reader *reader, const struct tree_node *nod
 		stack->forward = (enum forward)value;
 }
 
+static void read_slow_start(struct yaml_reader *reader, const struct tree_node *node, void *into)
+{
+	yaml_read_duration(reader, node, &((struct route_stack *)into)->slow_start_ms);
+}
+
 static const struct yaml_field stack_fields[] = {
 	{"stage", read_stage},	 {"labels", read_labels},     {"forward", read_forward},
 	{"health", read_health}, {"backends", read_backends}, {"capacity", NULL},
-	{"slow_start", NULL},
+	{"slow_start", read_slow_start},
 };
 
 static void read_stack(struct yaml_reader *reader, const struct tree_node *node, void *into)

@@ -208,6 +208,10 @@ static void put_stack(struct writer *w, const struct route_stack *stack)
 	put_word(w, forwards[stack->forward]);
 	if (stack->health.type != HEALTH_NONE)
 		put_health(w, &stack->health);
+	if (stack->slow_start_ms) {
+		put_word(w, "slow_start");
+		put_duration(w, stack->slow_start_ms);
+	}
 	put_backends(w, stack);
 	end_map(w);
 }
