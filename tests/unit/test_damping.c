@@ -29,7 +29,8 @@ static void the_first_time_down_is_not_held(void **state)
 
 static void each_quick_relapse_doubles_the_hold_up_to_a_bound(void **state)
 {
-	static const uint32_t holds[] = {0, 1000, 2000, 4000, 8000, 16000, 32000, 64000, 64000, 64000};
+	static const uint32_t holds[] = {0,	1000,  2000,  4000,  8000,
+					 16000, 32000, 64000, 64000, 64000};
 	struct damping d = {};
 	uint64_t now = 1000;
 
@@ -90,6 +91,22 @@ static void once_a_while_is_no_flapping(void **state)
 	}
 }
 
+static void what_is_forgotten_begins_anew(void **state)
+{
+	struct damping d = {};
+	uint64_t now;
+
+	(void)state;
+	damping_up(&d, 0);
+	now = flap(&d, 0, 50);
+	now = flap(&d, now, 50);
+	damping_forget(&d);
+	assert_int_equal(damping_hold_ms(&d), 0);
+	damping_down(&d, now);
+	assert_int_equal(damping_hold_ms(&d), 0);
+	assert_int_equal(d.first_ms, now);
+}
+
 static void hearing_the_same_twice_counts_once(void **state)
 {
 	struct damping d = {};
@@ -114,6 +131,7 @@ int main(void)
 		cmocka_unit_test(staying_up_takes_doublings_back),
 		cmocka_unit_test(a_spell_ends_when_it_stays_up_beyond_the_last_doubling),
 		cmocka_unit_test(once_a_while_is_no_flapping),
+		cmocka_unit_test(what_is_forgotten_begins_anew),
 		cmocka_unit_test(hearing_the_same_twice_counts_once),
 	};
 

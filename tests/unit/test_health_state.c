@@ -352,6 +352,127 @@ static void long_details_are_cut_and_stay_terminated(void **unused)
 	assert_int_equal(strlen(state.reason), strlen("no next hop: ") + HEALTH_DETAIL_MAX - 1);
 }
 
+/* Up at 1, then down and up again at once so often; down at last, at `*now`. */
+static void flap(struct health_state *state, int times, uint64_t *now)
+{
+	health_state_init(state, true, 1, 2, 1);
+	health_state_route(state, true, NULL, 1);
+	health_state_check(state, true, NULL, 1);
+	for (*now = 1000; times; times--) {
+		health_state_check(state, false, "x", *now += 100);
+		while (times > 1 && !(state->bits & BACKEND_NEW))
+			health_state_check(state, true, NULL, *now += 100);
+	}
+}
+
+static void flapping_backend_must_stay_good_for_longer_each_time(void **unused)
+{
+	static const uint64_t waits[] = {200, 1100, 2100, 4100, 8100};
+	struct health_state state;
+	uint64_t now, down;
+
+	(void)unused;
+	for (int times = 1; times <= 5; times++) {
+		flap(&state, times, &now);
+		down = now;
+		assert_int_equal(state.bits, ROUTE);
+		while (!(state.bits & BACKEND_NEW))
+			health_state_check(&state, true, NULL, now += 100);
+		if (now - down != waits[times - 1])
+			fail_msg("down %d times: back after %d ms", times, (int)(now - down));
+	}
+}
+
+static void held_backend_says_how_long_and_why(void **unused)
+{
+	struct health_state state;
+	uint64_t now;
+
+	(void)unused;
+	flap(&state, 3, &now);
+	health_state_check(&state, true, NULL, now + 1);
+	assert_string_equal(state.reason, "health check: x");
+	assert_int_equal(health_state_check(&state, true, NULL, now + 2), WHY);
+	assert_string_equal(state.reason, "held down for 2 s more: went down 3 times in 2 s");
+	assert_int_equal(state.bits, ROUTE);
+	assert_int_equal(health_state_check(&state, true, NULL, now + 3), 0);
+	health_state_check(&state, true, NULL, now + 1200);
+	assert_string_equal(state.reason, "held down for 1 s more: went down 3 times in 3 s");
+	health_state_override(&state, HEALTH_OVERRIDE_DRAIN, now + 1201);
+	assert_string_equal(state.reason, "drained by operator; held down for 1 s more: went down "
+					  "3 times in 3 s");
+	assert_int_equal(state.bits, ROUTE);
+}
+
+static void failure_while_held_starts_the_wait_again(void **unused)
+{
+	struct health_state state;
+	uint64_t now;
+
+	(void)unused;
+	flap(&state, 3, &now);
+	for (int i = 0; i < 19; i++)
+		health_state_check(&state, true, NULL, now += 100);
+	health_state_check(&state, false, "y", now += 100);
+	assert_string_equal(state.reason, "health check: y");
+	for (int i = 0; i < 20; i++)
+		health_state_check(&state, true, NULL, now += 100);
+	assert_int_equal(state.bits, ROUTE);
+	health_state_check(&state, true, NULL, now += 100);
+	assert_int_equal(state.bits, UP);
+	assert_int_equal(state.damping.downs, 3);
+}
+
+static void forgiven_backend_returns_as_if_it_had_not_flapped(void **unused)
+{
+	struct health_state state;
+	uint64_t now;
+
+	(void)unused;
+	flap(&state, 5, &now);
+	health_state_check(&state, true, NULL, now + 1);
+	health_state_check(&state, true, NULL, now + 2);
+	assert_int_equal(state.bits, ROUTE);
+	health_state_forgive(&state);
+	health_state_check(&state, true, NULL, now + 3);
+	assert_int_equal(state.bits, UP);
+}
+
+static void operators_orders_are_no_flapping(void **unused)
+{
+	struct health_state state;
+
+	(void)unused;
+	health_state_init(&state, true, 1, 1, 1);
+	health_state_route(&state, true, NULL, 1);
+	health_state_check(&state, true, NULL, 1);
+	for (uint64_t now = 2; now < 20; now += 2) {
+		health_state_override(&state, HEALTH_OVERRIDE_DOWN, now);
+		health_state_override(&state, HEALTH_OVERRIDE_AUTO, now + 1);
+		assert_int_equal(state.bits, UP);
+	}
+	assert_int_equal(state.damping.downs, 0);
+}
+
+static void backend_has_been_up_once_it_took_new_flows(void **unused)
+{
+	struct health_state state;
+
+	(void)unused;
+	health_state_init(&state, true, 1, 1, 1);
+	health_state_check(&state, false, "x", 2);
+	health_state_check(&state, true, NULL, 3);
+	assert_false(state.been_up);
+	health_state_route(&state, true, NULL, 4);
+	assert_true(state.been_up);
+	health_state_check(&state, false, "x", 5);
+	assert_true(state.been_up);
+	health_state_init(&state, true, 1, 1, 1);
+	assert_false(state.been_up);
+	health_state_presume_up(&state);
+	assert_true(state.been_up);
+}
+
 /* Each step is followed by the count so far. */
 static void only_health_counts_as_failover(void **unused)
 {
@@ -395,6 +516,12 @@ int main(void)
 		cmocka_unit_test(backend_found_down_in_the_kernel_waits_for_its_first_check),
 		cmocka_unit_test(new_settings_keep_the_verdict_while_checks_go_on),
 		cmocka_unit_test(ending_checks_lifts_what_they_found),
+		cmocka_unit_test(flapping_backend_must_stay_good_for_longer_each_time),
+		cmocka_unit_test(held_backend_says_how_long_and_why),
+		cmocka_unit_test(failure_while_held_starts_the_wait_again),
+		cmocka_unit_test(forgiven_backend_returns_as_if_it_had_not_flapped),
+		cmocka_unit_test(operators_orders_are_no_flapping),
+		cmocka_unit_test(backend_has_been_up_once_it_took_new_flows),
 		cmocka_unit_test(only_health_counts_as_failover),
 		cmocka_unit_test(only_a_healthy_backend_that_failed_last_is_in_doubt),
 		cmocka_unit_test(zero_thresholds_count_as_one),

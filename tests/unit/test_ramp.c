@@ -32,8 +32,7 @@ static void every_step_is_met_by_waiting_for_the_next(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
-		const struct ramp ramp = {
-			.running = true, .began_ms = 3, .length_ms = lengths[i]};
+		const struct ramp ramp = {.running = true, .began_ms = 3, .length_ms = lengths[i]};
 		uint32_t last = 0, steps = 0;
 
 		for (uint64_t now = 3; now != UINT64_MAX; now = ramp_next_ms(&ramp, now)) {

@@ -39,6 +39,12 @@ void damping_down(struct damping *damping, uint64_t now_ms)
 		damping->doublings++;
 }
 
+void damping_forget(struct damping *damping)
+{
+	damping->downs = 0;
+	damping->doublings = 0;
+}
+
 uint32_t damping_hold_ms(const struct damping *damping)
 {
 	return hold_ms(damping->doublings);

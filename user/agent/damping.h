@@ -21,10 +21,10 @@
 /* Zero-initialise: never up. The fields are for reading. */
 struct damping {
 	bool up;
-	uint64_t up_ms;	      /* since when, if up */
-	uint32_t downs;	      /* of this spell; 0: none yet */
-	uint64_t first_ms;    /* the first of them */
-	uint32_t doublings;   /* 0: no hold-off */
+	uint64_t up_ms;	    /* since when, if up */
+	uint32_t downs;	    /* of this spell; 0: none yet */
+	uint64_t first_ms;  /* the first of them */
+	uint32_t doublings; /* 0: no hold-off */
 };
 
 /* It takes flows again, or for the first time. Once more while it is up: nothing. */
@@ -32,6 +32,9 @@ void damping_up(struct damping *damping, uint64_t now_ms);
 
 /* It was up, and is found bad. While it is down: nothing. */
 void damping_down(struct damping *damping, uint64_t now_ms);
+
+/* An operator has seen to it: what was before does not count. */
+void damping_forget(struct damping *damping);
 
 /* How long without a failure before it may return; 0: as soon as it is good. */
 uint32_t damping_hold_ms(const struct damping *damping);

@@ -6,7 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define BITS_UP (BACKEND_NEW | BACKEND_KEEP | BACKEND_ROUTE)
+#define BITS_UP	      (BACKEND_NEW | BACKEND_KEEP | BACKEND_ROUTE)
+#define COMPLAINT_MAX (HEALTH_DETAIL_MAX + 16)
 
 /* Long texts are cut. */
 static void copy_text(char *to, size_t size, const char *text)
@@ -19,16 +20,39 @@ struct answer {
 	char reason[HEALTH_REASON_MAX];
 };
 
-static const char *checks_complaint(const struct health_state *state)
+/* How long a backend that is good again is held down still. */
+static uint64_t held_ms(const struct health_state *state, uint64_t now_ms)
 {
-	switch (state->verdict) {
-	case HEALTH_VERDICT_NONE:
-		return "no result yet";
-	case HEALTH_VERDICT_DOWN:
-		return state->check_detail;
-	default:
+	uint64_t hold = damping_hold_ms(&state->damping), good = now_ms - state->streak_ms;
+
+	if (state->verdict != HEALTH_VERDICT_DOWN || state->streak < state->rise)
+		return 0;
+	return hold > good ? hold - good : 0;
+}
+
+static unsigned long long whole_seconds(uint64_t ms)
+{
+	return (ms + 999) / 1000;
+}
+
+/* What speaks against new flows, or NULL. */
+static const char *complaint_find(const struct health_state *state, uint64_t now_ms,
+				  char text[COMPLAINT_MAX])
+{
+	uint64_t held = held_ms(state, now_ms);
+
+	if (state->verdict == HEALTH_VERDICT_UP)
 		return NULL;
-	}
+	if (held)
+		snprintf(text, COMPLAINT_MAX,
+			 "held down for %llu s more: went down %u times in %llu s",
+			 whole_seconds(held), state->damping.downs,
+			 whole_seconds(now_ms - state->damping.first_ms));
+	else
+		snprintf(text, COMPLAINT_MAX, "health check: %s",
+			 state->verdict == HEALTH_VERDICT_NONE ? "no result yet"
+							       : state->check_detail);
+	return text;
 }
 
 static void answer_set(struct answer *answer, uint8_t bits, const char *before, const char *detail)
@@ -37,9 +61,10 @@ static void answer_set(struct answer *answer, uint8_t bits, const char *before, 
 	snprintf(answer->reason, sizeof(answer->reason), "%s%s", before, detail);
 }
 
-static void answer_find(const struct health_state *state, struct answer *answer)
+static void answer_find(const struct health_state *state, uint64_t now_ms, struct answer *answer)
 {
-	const char *complaint = checks_complaint(state);
+	char text[COMPLAINT_MAX];
+	const char *complaint = complaint_find(state, now_ms, text);
 	bool down = state->verdict == HEALTH_VERDICT_DOWN;
 
 	if (!state->routed) {
@@ -52,21 +77,19 @@ static void answer_find(const struct health_state *state, struct answer *answer)
 		break;
 	case HEALTH_OVERRIDE_DRAIN:
 		if (down)
-			answer_set(answer, BACKEND_ROUTE,
-				   "drained by operator; health check: ", complaint);
+			answer_set(answer, BACKEND_ROUTE, "drained by operator; ", complaint);
 		else
 			answer_set(answer, BACKEND_KEEP | BACKEND_ROUTE, "drained by operator", "");
 		break;
 	case HEALTH_OVERRIDE_UP:
 		if (complaint)
-			answer_set(answer, BITS_UP,
-				   "up by operator although health check: ", complaint);
+			answer_set(answer, BITS_UP, "up by operator although ", complaint);
 		else
 			answer_set(answer, BITS_UP, "up by operator", "");
 		break;
 	default:
 		if (complaint)
-			answer_set(answer, BACKEND_ROUTE, "health check: ", complaint);
+			answer_set(answer, BACKEND_ROUTE, complaint, "");
 		else
 			answer_set(answer, BITS_UP, "", "");
 	}
@@ -83,11 +106,16 @@ static unsigned int state_update(struct health_state *state, uint64_t now_ms)
 	struct answer answer = {};
 	unsigned int changed = 0;
 
-	answer_find(state, &answer);
+	if (state->verdict == HEALTH_VERDICT_UP)
+		damping_up(&state->damping, now_ms);
+	else
+		damping_down(&state->damping, now_ms);
+	answer_find(state, now_ms, &answer);
 	if (answer.bits != state->bits) {
 		if (state->bits & ~answer.bits & BACKEND_NEW && !by_operator(state))
 			state->failovers++;
 		state->bits = answer.bits;
+		state->been_up |= answer.bits & BACKEND_NEW;
 		state->since_ms = now_ms;
 		changed |= HEALTH_CHANGED_BITS;
 	}
@@ -160,7 +188,11 @@ unsigned int health_state_check(struct health_state *state, bool ok, const char 
 		copy_text(state->check_detail, sizeof(state->check_detail), detail);
 	if (seen == state->verdict) {
 		state->streak = 0;
-	} else if (++state->streak >= results_needed(state)) {
+		return state_update(state, now_ms);
+	}
+	if (!state->streak++)
+		state->streak_ms = now_ms;
+	if (state->streak >= results_needed(state) && !held_ms(state, now_ms)) {
 		state->verdict = seen;
 		state->streak = 0;
 	}
@@ -170,6 +202,11 @@ unsigned int health_state_check(struct health_state *state, bool ok, const char 
 bool health_state_in_doubt(const struct health_state *state)
 {
 	return state->checked && state->verdict == HEALTH_VERDICT_UP && state->streak;
+}
+
+void health_state_forgive(struct health_state *state)
+{
+	damping_forget(&state->damping);
 }
 
 unsigned int health_state_route(struct health_state *state, bool resolved, const char *detail,

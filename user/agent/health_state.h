@@ -15,10 +15,14 @@
  *   resolved     auto      down           ROUTE             "health check: WHY"
  *
  * The first result of a new backend decides at once, whichever it is, so that starting is quick;
- * from then on `fall` failures or `rise` successes in a row are needed.
+ * from then on `fall` failures or `rise` successes in a row are needed. One that goes down again
+ * soon after it returned must also stay good for a while that grows (damping.h); meanwhile the
+ * reason is "held down for N s more: went down N times in N s" in the place of "health check: WHY".
  */
 #ifndef STEER_HEALTH_STATE_H
 #define STEER_HEALTH_STATE_H
+
+#include "agent/damping.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -48,7 +52,10 @@ struct health_state {
 	uint32_t rise;
 
 	enum health_verdict verdict;
-	uint32_t streak; /* results in a row against the verdict */
+	uint32_t streak;    /* results in a row against the verdict */
+	uint64_t streak_ms; /* when the first of them came */
+	struct damping damping;
+	bool been_up; /* bits had BACKEND_NEW once; before, it is no outage that they have not */
 	bool routed;
 	enum health_override override;
 	char check_detail[HEALTH_DETAIL_MAX]; /* of the last failure */
@@ -88,6 +95,9 @@ unsigned int health_state_check(struct health_state *state, bool ok, const char 
 
 /* It counts as up, and its last check failed. */
 bool health_state_in_doubt(const struct health_state *state);
+
+/* An operator has seen to a backend that kept going down: it returns as if it had not. */
+void health_state_forgive(struct health_state *state);
 
 /* The next hop is resolved, or not and `detail` says why. */
 unsigned int health_state_route(struct health_state *state, bool resolved, const char *detail,

@@ -31,8 +31,7 @@ uint64_t ramp_next_ms(const struct ramp *ramp, uint64_t now_ms)
 
 uint32_t ramp_left_ms(const struct ramp *ramp, uint64_t now_ms)
 {
-	return is_over(ramp, now_ms) ? 0
-				     : (uint32_t)(ramp->began_ms + ramp->length_ms - now_ms);
+	return is_over(ramp, now_ms) ? 0 : (uint32_t)(ramp->began_ms + ramp->length_ms - now_ms);
 }
 
 bool ramp_is_of_an_age(const struct ramp *ramp, uint32_t length_ms, uint64_t now_ms)

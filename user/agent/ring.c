@@ -170,9 +170,9 @@ static bool keep_part(const struct ring *base, uint16_t backend, uint32_t part, 
 	uint32_t *left = &quotas[backend];
 
 	if (!*left)
-		*left = 1 + (uint32_t)(((uint64_t)count_slots(base, backend) * part +
-					RING_WHOLE - 1) /
-				       RING_WHOLE);
+		*left = 1 +
+			(uint32_t)(((uint64_t)count_slots(base, backend) * part + RING_WHOLE - 1) /
+				   RING_WHOLE);
 	if (*left == 1)
 		return false;
 	--*left;
