@@ -502,11 +502,15 @@ int agent_set_health(struct agent *agent, const char *name, const struct address
 		return -ENOENT;
 	}
 	set_override(agent, name, address, override);
-	for (size_t i = 0; i < stack->slots_n; i++)
-		if (!address ||
-		    (route->backends_n && !address_compare(&route->backends[i].address, address)))
-			backends_override(agent->backends, stack->slots[i],
-					  backend_override(agent, route, i));
+	for (size_t i = 0; i < stack->slots_n; i++) {
+		if (address &&
+		    (!route->backends_n || address_compare(&route->backends[i].address, address)))
+			continue;
+		if (override == HEALTH_OVERRIDE_AUTO)
+			backends_forgive(agent->backends, stack->slots[i]);
+		backends_override(agent->backends, stack->slots[i],
+				  backend_override(agent, route, i));
+	}
 	state_save_overrides(agent->state, agent->overrides, agent->overrides_n, NULL, NULL);
 	*ret_backends = n;
 	return 0;

@@ -83,6 +83,8 @@ static void fill_backend(struct arena *arena, const struct agent *agent,
 	status->packets = look.packets;
 	status->bytes = look.bytes;
 	status->next_hop = (char *)look.next_hop;
+	status->part = look.part;
+	status->slow_start_left_ms = look.ramp_left_ms;
 	status->syns_unanswered = telemetry_syns_unanswered(agent_telemetry(agent),
 							    stack->slots[i]);
 }

@@ -1,39 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-#include "agent/backends.h"
+#include "agent/backends_internal.h"
 
 #include <bpf/bpf.h>
 #include <errno.h>
 
-#include "agent/checker.h"
-#include "agent/nexthop.h"
 #include "common/log.h"
+#include "common/text.h"
 #include "common/util.h"
-
-struct backend_entry {
-	struct backends *owner;
-	bool live;
-	char stack[STEER_NAME];
-	struct address address;
-	bool local;
-	struct health_state health;
-	struct health_spec spec;     /* of the running check; owned */
-	struct check *check;	     /* NULL: none */
-	struct nexthop_watch *watch; /* NULL: none */
-	bool hop_answered;	     /* the watch has spoken */
-	char next_hop[IF_NAMESIZE + 20];
-};
-
-struct backends {
-	const struct datapath_view *view;
-	const struct node_config *config;
-	struct events *events;
-	backends_changed changed;
-	void *userdata;
-	struct nexthop_table *nexthops;
-	struct checker *checker;
-	struct backend_entry *entries; /* by slot */
-	bool shares_addresses;	       /* of backends behind ipip, some stand in several stacks */
-};
 
 int backends_new(sd_event *loop, const struct datapath_view *view, const struct node_config *config,
 		 struct events *events, backends_changed changed, void *userdata,
@@ -55,6 +28,8 @@ int backends_new(sd_event *loop, const struct datapath_view *view, const struct 
 		log_errno(err, "cannot follow the kernel's routes and neighbours");
 	else
 		err = checker_new(loop, 0, &b->checker);
+	if (!err)
+		err = backends_ramp_init(b, loop);
 	if (err) {
 		backends_free(b);
 		return err;
@@ -80,20 +55,11 @@ void backends_free(struct backends *b)
 		return;
 	for (uint32_t i = 0; i < b->view->backend_slots; i++)
 		stop_following(&b->entries[i]);
+	backends_ramp_clear(b);
 	checker_free(b->checker);
 	nexthop_free(b->nexthops);
 	free(b->entries);
 	free(b);
-}
-
-static uint32_t slot_of(const struct backend_entry *entry)
-{
-	return (uint32_t)(entry - entry->owner->entries);
-}
-
-static struct backend *map_entry(const struct backend_entry *entry)
-{
-	return &entry->owner->view->backends[slot_of(entry)];
 }
 
 static const char *entry_text(const struct backend_entry *entry, char text[ADDRESS_TEXT_MAX])
@@ -101,27 +67,38 @@ static const char *entry_text(const struct backend_entry *entry, char text[ADDRE
 	return address_text(&entry->address, text);
 }
 
+static void add_event(const struct backend_entry *entry, bool up)
+{
+	char address[ADDRESS_TEXT_MAX], length[TEXT_DURATION_MAX];
+	bool ramps = entry->ramp.running;
+
+	entry_text(entry, address);
+	events_add(entry->owner->events, EVENT_BACKEND, NULL, entry->stack, address,
+		   "backend %s of stack %s takes %snew flows%s%s%s%s", address, entry->stack,
+		   up ? "" : "no ", entry->health.reason[0] ? ": " : "", entry->health.reason,
+		   ramps ? ", all of its share after " : "",
+		   ramps ? text_duration(entry->ramp.length_ms, length) : "");
+}
+
 /*
- * What an input to the health state changed becomes the map's byte, an event and a call. A new
- * backend that waits for its first check is no news.
+ * What an input to the health state changed becomes the map's byte, an event and a call. That a
+ * new backend is not up yet is no news.
  */
 static void publish(struct backend_entry *entry, unsigned int changed)
 {
-	struct backends *b = entry->owner;
-	char address[ADDRESS_TEXT_MAX];
-	bool up = entry->health.bits & BACKEND_NEW, was_up = map_entry(entry)->state & BACKEND_NEW;
+	bool up = entry->health.bits & BACKEND_NEW;
+	bool was_up = backend_entry_map(entry)->state & BACKEND_NEW;
 
-	__atomic_store_n(&map_entry(entry)->state, entry->health.bits, __ATOMIC_RELEASE);
+	if (up && !was_up)
+		backends_ramp_begin(entry);
+	else if (!up)
+		backends_ramp_end(entry);
+	__atomic_store_n(&backend_entry_map(entry)->state, entry->health.bits, __ATOMIC_RELEASE);
 	if (!(changed & HEALTH_CHANGED_BITS))
 		return;
-	if (up != was_up || entry->health.verdict != HEALTH_VERDICT_NONE) {
-		entry_text(entry, address);
-		events_add(b->events, EVENT_BACKEND, NULL, entry->stack, address,
-			   "backend %s of stack %s takes %snew flows%s%s", address, entry->stack,
-			   up ? "" : "no ", entry->health.reason[0] ? ": " : "",
-			   entry->health.reason);
-	}
-	b->changed(b->userdata, entry->stack);
+	if (entry->health.been_up)
+		add_event(entry, up);
+	entry->owner->changed(entry->owner->userdata, entry->stack);
 }
 
 static void store_mac(uint8_t in_map[6], const uint8_t mac[6], uint16_t rest)
@@ -156,7 +133,7 @@ static void fill_source(const struct backend_entry *entry, const struct nexthop 
 	const struct node_config *config = entry->owner->config;
 	bool v4 = address_is_ipv4(&entry->address);
 	const struct node_source *source = v4 ? &config->tunnel_source : &config->tunnel_source6;
-	struct backend *backend = map_entry(entry);
+	struct backend *backend = backend_entry_map(entry);
 
 	memcpy(backend->outer_src, source->set ? source->address.bytes : hop->source.bytes,
 	       sizeof(backend->outer_src));
@@ -180,7 +157,7 @@ static void refuse_gateway(struct backend_entry *entry, const struct nexthop *ho
 static void on_nexthop(void *userdata, const struct nexthop *hop)
 {
 	struct backend_entry *entry = userdata;
-	struct backend *backend = map_entry(entry);
+	struct backend *backend = backend_entry_map(entry);
 	uint16_t rest;
 
 	entry->hop_answered = true;
@@ -208,8 +185,14 @@ static void on_nexthop(void *userdata, const struct nexthop *hop)
 static void on_check(void *userdata, bool ok, const char *detail)
 {
 	struct backend_entry *entry = userdata;
+	bool first = entry->health.verdict == HEALTH_VERDICT_NONE;
 	unsigned int changed = health_state_check(&entry->health, ok, detail, util_now_ms());
+	char address[ADDRESS_TEXT_MAX];
 
+	if (first && !ok)
+		events_add(entry->owner->events, EVENT_BACKEND, NULL, entry->stack,
+			   entry_text(entry, address), "backend %s of stack %s is not up yet: %s",
+			   address, entry->stack, entry->health.reason);
 	check_doubt(entry->check, health_state_in_doubt(&entry->health));
 	publish(entry, changed);
 }
@@ -262,7 +245,7 @@ void backends_claim(struct backends *b, uint32_t slot, const struct route_stack 
 		    const struct address *address, int64_t twin)
 {
 	struct backend_entry *entry = &b->entries[slot];
-	struct backend *backend = map_entry(entry);
+	struct backend *backend = backend_entry_map(entry);
 	uint16_t generation = (uint16_t)(backend->generation + 1);
 
 	forget_last(b->view, slot, generation);
@@ -280,7 +263,7 @@ void backends_adopt(struct backends *b, uint32_t slot)
 {
 	struct backend_entry *entry = &b->entries[slot];
 	health_state_init(&entry->health, true, 1, 1, util_now_ms());
-	health_state_presume(&entry->health, map_entry(entry)->state);
+	health_state_presume(&entry->health, backend_entry_map(entry)->state);
 }
 
 static bool same_check(const struct backend_entry *entry, const struct health_spec *spec)
@@ -337,6 +320,8 @@ void backends_follow(struct backends *b, uint32_t slot, const struct route_stack
 	snprintf(entry->stack, sizeof(entry->stack), "%s", stack->name);
 	entry->address = *address;
 	entry->local = stack->forward == FORWARD_AS_LOCAL;
+	entry->slow_start_ms = stack->slow_start_ms;
+	backends_ramp_configure(entry);
 	changed = health_state_configure(&entry->health, spec->type != HEALTH_NONE, spec->fall,
 					 spec->rise, now);
 	changed |= health_state_override(&entry->health, override, now);
@@ -352,9 +337,10 @@ void backends_follow(struct backends *b, uint32_t slot, const struct route_stack
 void backends_drop(struct backends *b, uint32_t slot)
 {
 	struct backend_entry *entry = &b->entries[slot];
-	struct backend *backend = map_entry(entry);
+	struct backend *backend = backend_entry_map(entry);
 
 	stop_following(entry);
+	backends_ramp_end(entry);
 	entry->next_hop[0] = '\0';
 	__atomic_store_n(&backend->state, 0, __ATOMIC_RELEASE);
 	__atomic_store_n(&backend->generation, (uint16_t)(backend->generation + 1),
@@ -364,7 +350,7 @@ void backends_drop(struct backends *b, uint32_t slot)
 
 void backends_release(struct backends *b, uint32_t slot)
 {
-	struct backend *backend = map_entry(&b->entries[slot]);
+	struct backend *backend = backend_entry_map(&b->entries[slot]);
 
 	tunnel_forget(b, slot);
 	*backend = (struct backend){.generation = (uint16_t)(backend->generation + 1)};
@@ -377,16 +363,24 @@ void backends_override(struct backends *b, uint32_t slot, enum health_override o
 	publish(entry, health_state_override(&entry->health, override, util_now_ms()));
 }
 
+void backends_forgive(struct backends *b, uint32_t slot)
+{
+	health_state_forgive(&b->entries[slot].health);
+}
+
 void backends_look(const struct backends *b, uint32_t slot, struct backend_view *ret)
 {
 	const struct backend_entry *entry = &b->entries[slot];
 	const struct datapath_view *view = b->view;
+	uint64_t now = util_now_ms();
 
 	*ret = (struct backend_view){.takes_new = entry->health.bits & BACKEND_NEW,
 				     .reason = entry->health.reason,
 				     .since_ms = entry->health.since_ms,
 				     .override = entry->health.override,
 				     .failovers = entry->health.failovers,
+				     .part = (double)ramp_part(&entry->ramp, now) / RING_WHOLE,
+				     .ramp_left_ms = ramp_left_ms(&entry->ramp, now),
 				     .next_hop = entry->next_hop};
 	for (uint32_t cpu = 0; cpu < view->cpus; cpu++) {
 		const struct traffic *t = &view->backend_counters[cpu * view->backend_slots + slot];

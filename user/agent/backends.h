@@ -49,13 +49,23 @@ void backends_release(struct backends *backends, uint32_t slot);
 
 void backends_override(struct backends *backends, uint32_t slot, enum health_override override);
 
+/* It may return as if it had never gone down: an operator has seen to it. */
+void backends_forgive(struct backends *backends, uint32_t slot);
+
+/*
+ * Not to be judged by how fast it is: it has not taken new flows yet, or is in its slow start.
+ */
+bool backends_warming(const struct backends *backends, uint32_t slot);
+
 struct backend_view {
 	bool takes_new;
 	const char *reason; /* why not, or why it is forced up; "" otherwise */
 	uint64_t since_ms;  /* util_now_ms() of the last change */
 	enum health_override override;
-	const char *next_hop; /* "eth0 02:00:00:00:00:01"; "" : not resolved */
-	uint64_t failovers;   /* since this process has had it: see struct health_state */
+	const char *next_hop;  /* "eth0 02:00:00:00:00:01"; "" : not resolved */
+	uint64_t failovers;    /* since this process has had it: see struct health_state */
+	double part;	       /* of its share of new flows: below 1 in its slow start */
+	uint32_t ramp_left_ms; /* until all of it; 0: no slow start */
 	uint64_t packets;
 	uint64_t bytes;
 };

@@ -203,11 +203,26 @@ static const char *backend_state(const json_t *backend)
 	return json_flag_of(backend, "up") ? "up" : "down";
 }
 
+/* Why it is down, or forced up, or has less than its share. */
+static char *backend_why(const json_t *backend)
+{
+	uint64_t left_ms = json_number_of(backend, "slow_start_left_ms");
+	const char *reason = json_text_of(backend, "reason");
+	char share[FORMAT_MAX], left[FORMAT_MAX];
+
+	if (!left_ms)
+		return util_strdup(reason);
+	return util_format("%s%sslow start: %s of its share, all in %s", reason,
+			   *reason ? "; " : "", format_share(json_real_of(backend, "part"), share),
+			   format_duration(left_ms, left));
+}
+
 static void add_backend(struct table *table, struct table_row *stack, const json_t *backend,
 			uint64_t now_ms)
 {
 	struct table_row *row = table_add(table, stack);
 	const char *state = backend_state(backend);
+	CLEANUP_FREE char *why = backend_why(backend);
 	uint64_t since_ms = json_number_of(backend, "since_unix_ms");
 	char text[FORMAT_MAX];
 
@@ -219,7 +234,7 @@ static void add_backend(struct table *table, struct table_row *stack, const json
 	snprintf(text, sizeof(text), "%" PRIu64, json_number_of(backend, "weight"));
 	table_set(row, STACK_WEIGHT, text);
 	set_traffic(row, STACK_PACKETS, backend);
-	table_set(row, STACK_WHY, json_text_of(backend, "reason"));
+	table_set(row, STACK_WHY, why);
 }
 
 static void add_stack(struct table *table, const json_t *stack, uint64_t now_ms)

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The backends' own parts; for backends*.c only. */
+#ifndef STEER_BACKENDS_INTERNAL_H
+#define STEER_BACKENDS_INTERNAL_H
+
+#include "agent/backends.h"
+#include "agent/checker.h"
+#include "agent/nexthop.h"
+#include "agent/ramp.h"
+
+struct backend_entry {
+	struct backends *owner;
+	bool live;
+	char stack[STEER_NAME];
+	struct address address;
+	bool local;
+	struct health_state health;
+	struct health_spec spec;     /* of the running check; owned */
+	struct check *check;	     /* NULL: none */
+	struct nexthop_watch *watch; /* NULL: none */
+	bool hop_answered;	     /* the watch has spoken */
+	char next_hop[IF_NAMESIZE + 20];
+	uint32_t slow_start_ms;
+	struct ramp ramp;
+};
+
+struct backends {
+	const struct datapath_view *view;
+	const struct node_config *config;
+	struct events *events;
+	backends_changed changed;
+	void *userdata;
+	struct nexthop_table *nexthops;
+	struct checker *checker;
+	struct backend_entry *entries; /* by slot */
+	bool shares_addresses;	       /* of backends behind ipip, some stand in several stacks */
+	uint32_t *ramping;	       /* slots in their slow start, in no order */
+	size_t ramping_n;
+	sd_event_source *ramp_timer; /* the next step of any of them */
+};
+
+static inline uint32_t backend_entry_slot(const struct backend_entry *entry)
+{
+	return (uint32_t)(entry - entry->owner->entries);
+}
+
+static inline struct backend *backend_entry_map(const struct backend_entry *entry)
+{
+	return &entry->owner->view->backends[backend_entry_slot(entry)];
+}
+
+int backends_ramp_init(struct backends *backends, sd_event *loop);
+void backends_ramp_clear(struct backends *backends);
+
+/* It takes new flows from now on: in its stack's slow start, if there is one. */
+void backends_ramp_begin(struct backend_entry *entry);
+
+/* entry->slow_start_ms was set: what runs goes by it, also what an earlier agent began. */
+void backends_ramp_configure(struct backend_entry *entry);
+
+void backends_ramp_end(struct backend_entry *entry); /* where none runs: nothing */
+
+#endif
