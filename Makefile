@@ -6,6 +6,7 @@
 # make demo       the lab, to play with; `make demo AUTO=1` runs through and judges itself
 # make bench      what a packet costs, beside the floor; what the control plane costs
 # make accuracy   what telemetry says beside the truth
+# make failover   how long a dead backend is sent to, and what clients lose
 # make vmtest     the same program on old kernels, in QEMU
 # make lint       formatting, clang-tidy, cppcheck and the like; `make format` formats
 # make install    honours PREFIX and DESTDIR; `make uninstall`
@@ -42,7 +43,7 @@ BPF_CFLAGS := -target bpf -mcpu=v3 -std=gnu17 -O2 -g -Wall -Wextra -Werror \
 LIBS = $(shell pkg-config --libs $(PKGS)) -lgrpc -lgpr -lm -pthread
 CURSES = $(shell pkg-config --libs ncursesw)
 
-.PHONY: all deps check-deps test unit-test bpf-test netns-test demo bench accuracy vmtest lint \
+.PHONY: all deps check-deps test unit-test bpf-test netns-test demo bench accuracy failover vmtest lint \
 	format install uninstall clean
 all: $(BUILD)/steerd $(BUILD)/steerctl $(BUILD)/tests
 
@@ -177,6 +178,26 @@ $(ACCURACY): $(BUILD)/tests/accuracy/%: $(addprefix $(BUILD)/tests/accuracy/,%.o
 accuracy: $(ACCURACY) $(LAB) $(BUILD)/steerd $(BUILD)/steerctl
 	BUILD=$(BUILD) tests/accuracy/accuracy.sh
 
+# Faults at the backends' gates, and what comes there (tests/failover/lib.sh).
+GATE := $(BUILD)/tests/failover/gate
+$(BUILD)/tests: $(GATE)
+
+$(BUILD)/tests/failover/%.bpf.o: tests/failover/%.bpf.c
+	@mkdir -p $(@D)
+	$(CLANG) $(BPF_CFLAGS) -Itests -MMD -MP -c $< -o $@
+
+$(GEN)/gate.skel.h: $(BUILD)/tests/failover/gate.bpf.o
+	@mkdir -p $(@D)
+	bpftool gen skeleton $< name gate_bpf > $@
+
+$(BUILD)/tests/failover/gate.o: CPPFLAGS += -Itests
+$(BUILD)/tests/failover/gate.o: | $(GEN)/gate.skel.h
+$(GATE): $(BUILD)/tests/failover/gate.o
+	$(CC) $(SANFLAGS) $^ -lbpf -o $@
+
+failover: $(GATE) $(LAB) $(BUILD)/steerd $(BUILD)/steerctl
+	BUILD=$(BUILD) tests/failover/failover.sh $(FAILOVER)
+
 test: check-deps
 	$(MAKE) all
 	BUILD=$(BUILD) tests/run.sh
@@ -230,7 +251,7 @@ vmtest: all $(BUILD)/vmtest/verify
 # ---- hygiene ----
 
 lint:
-	$(MAKE) $(GENERATED) $(GEN)/harness.skel.h
+	$(MAKE) $(GENERATED) $(GEN)/harness.skel.h $(GEN)/gate.skel.h
 	LINT_CPPFLAGS='$(filter-out -DSTEER_VERSION=%,$(CPPFLAGS))' LINT_BPF_FLAGS='$(BPF_CFLAGS)' \
 		tools/lint.sh
 

@@ -65,7 +65,7 @@ check_tidy_tests() {
 check_tidy_bpf() {
 	over < <(files '*.bpf.c')
 	printf '%s\n' "${list[@]}" |
-		tidy --checks=-misc-unused-parameters "$LINT_BPF_FLAGS -Itests/bench"
+		tidy --checks=-misc-unused-parameters "$LINT_BPF_FLAGS -Itests -Itests/bench"
 }
 
 # Suppressed: what comes of not knowing __attribute__((cleanup)), or designated initialisers of a

@@ -112,6 +112,7 @@ static void begin_flow(struct load *load)
 	};
 	TAILQ_INSERT_TAIL(&load->flows, flow, all);
 	load->begun++;
+	record_lag(load_now_us() - load->next_us);
 	result = exchange_open(&flow->exchange, options, load->epoll);
 	if (result != LOAD_OK)
 		end_flow(load, &flow->exchange, result);

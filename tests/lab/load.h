@@ -93,6 +93,7 @@ void exchange_close(struct exchange *exchange);
 int record_open(const struct load_options *options);
 void record_add(const struct load_options *options, const struct exchange *exchange,
 		enum load_result result);
+void record_lag(uint64_t lag_us); /* of a new flow behind its time in the table */
 void record_flush(void);
 void record_print(FILE *file);
 void record_close(void);

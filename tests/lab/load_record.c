@@ -22,6 +22,11 @@ struct stack_record {
 	uint32_t clients;
 };
 
+struct samples {
+	uint32_t *us;
+	size_t n, room;
+};
+
 static struct {
 	FILE *log;
 	uint64_t results[2][LOAD_RESULT_MAX]; /* new, held */
@@ -30,8 +35,7 @@ static struct {
 	uint8_t *client_stack[2]; /* by family and client: index + 1 into stacks; 0: not seen */
 	uint8_t *client_mixed[2];
 	uint32_t clients;
-	uint32_t *latency_us;
-	size_t latency_n, latency_room;
+	struct samples latency, lag;
 	uint64_t last_ok_us, longest_gap_us;
 } record;
 
@@ -75,18 +79,23 @@ static unsigned int find_stack(const char *name)
 	return i;
 }
 
-static void add_latency(uint64_t us)
+static void samples_add(struct samples *samples, uint64_t us)
 {
-	if (record.latency_n == record.latency_room) {
-		size_t room = record.latency_room ? record.latency_room * 2 : 4096;
-		uint32_t *more = realloc(record.latency_us, room * sizeof(*more));
+	if (samples->n == samples->room) {
+		size_t room = samples->room ? samples->room * 2 : 4096;
+		uint32_t *more = realloc(samples->us, room * sizeof(*more));
 
 		if (!more)
 			return;
-		record.latency_us = more;
-		record.latency_room = room;
+		samples->us = more;
+		samples->room = room;
 	}
-	record.latency_us[record.latency_n++] = us > UINT32_MAX ? UINT32_MAX : (uint32_t)us;
+	samples->us[samples->n++] = us > UINT32_MAX ? UINT32_MAX : (uint32_t)us;
+}
+
+void record_lag(uint64_t lag_us)
+{
+	samples_add(&record.lag, lag_us);
 }
 
 static void add_answer(const struct exchange *exchange, bool v6, uint64_t now_us)
@@ -101,7 +110,7 @@ static void add_answer(const struct exchange *exchange, bool v6, uint64_t now_us
 	if (record.last_ok_us && now_us - record.last_ok_us > record.longest_gap_us)
 		record.longest_gap_us = now_us - record.last_ok_us;
 	record.last_ok_us = now_us;
-	add_latency(now_us - exchange->due_us);
+	samples_add(&record.latency, now_us - exchange->due_us);
 }
 
 /* unix time, new|held, 4|6, client, result, latency in us, stack, backend */
@@ -136,18 +145,27 @@ void record_flush(void)
 		fflush(record.log);
 }
 
-static int compare_latency(const void *a, const void *b)
+static int compare_samples(const void *a, const void *b)
 {
 	uint32_t left = *(const uint32_t *)a, right = *(const uint32_t *)b;
 
 	return (left > right) - (left < right);
 }
 
-static double percentile_ms(double share)
+static double percentile_ms(const struct samples *samples, double share)
 {
-	if (!record.latency_n)
+	if (!samples->n)
 		return 0;
-	return record.latency_us[(size_t)((double)(record.latency_n - 1) * share)] / 1000.0;
+	return samples->us[(size_t)((double)(samples->n - 1) * share)] / 1000.0;
+}
+
+static void print_samples(FILE *file, const char *name, struct samples *samples)
+{
+	if (samples->n)
+		qsort(samples->us, samples->n, sizeof(*samples->us), compare_samples);
+	fprintf(file, "\"%s\": {\"p50\": %.3f, \"p90\": %.3f, \"p99\": %.3f, \"max\": %.3f}, ",
+		name, percentile_ms(samples, 0.5), percentile_ms(samples, 0.9),
+		percentile_ms(samples, 0.99), percentile_ms(samples, 1));
 }
 
 static uint32_t count_clients(void)
@@ -184,9 +202,6 @@ void record_print(FILE *file)
 	uint32_t mixed = count_clients();
 
 	record_flush();
-	if (record.latency_n)
-		qsort(record.latency_us, record.latency_n, sizeof(*record.latency_us),
-		      compare_latency);
 	fprintf(file, "{");
 	print_results(file, "new", record.results[0]);
 	print_results(file, "held", record.results[1]);
@@ -196,9 +211,8 @@ void record_print(FILE *file)
 			record.stacks[i].name, (unsigned long long)record.stacks[i].answers,
 			record.stacks[i].clients);
 	fprintf(file, "}, \"clients_of_several_stacks\": %u, ", mixed);
-	fprintf(file,
-		"\"latency_ms\": {\"p50\": %.3f, \"p90\": %.3f, \"p99\": %.3f, \"max\": %.3f}, ",
-		percentile_ms(0.5), percentile_ms(0.9), percentile_ms(0.99), percentile_ms(1));
+	print_samples(file, "latency_ms", &record.latency);
+	print_samples(file, "lag_ms", &record.lag);
 	fprintf(file, "\"longest_gap_ms\": %.1f}\n", (double)record.longest_gap_us / 1000);
 }
 
@@ -208,7 +222,8 @@ void record_close(void)
 		free(record.client_stack[i]);
 		free(record.client_mixed[i]);
 	}
-	free(record.latency_us);
+	free(record.latency.us);
+	free(record.lag.us);
 	if (record.log)
 		fclose(record.log);
 }

@@ -1,0 +1,215 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""From what gates and clients noted to how long a dead backend was sent to, and what that cost.
+
+judge.py cell ROW RATE FOLDER   one figure's faults, as a line of JSON
+judge.py line                   such a line on standard input, in words
+judge.py table FILE table|json  all of them; exit status 1 unless every goal is met
+"""
+
+import json
+import os
+import statistics
+import sys
+
+CLIENTS = "10.64."
+LATE_S = 0.5  # a SYN or a request was repeated by then
+NEVER_MS = 300  # as near to the end of the fault as this: nothing was found out
+STEADY_NS = 500_000_000  # before a fault
+LAG_MS = 20  # of the load behind its timetable, 99 of 100 flows
+RATE_LOSS = 0.02
+
+WHAT = {
+    "killed": "process killed (RST)",
+    "gone": "host gone (black hole)",
+    "stopped": "process stopped (accepts, never answers)",
+    "stack": "whole stack of 4 gone",
+    "killed-alone": "process killed, steerd killed first",
+    "gone-alone": "host gone, steerd killed first",
+    "stopped-alone": "process stopped, steerd killed first",
+    "stack-alone": "whole stack gone, steerd killed first",
+    "loss": "host gone for 1 in 4 packets",
+}
+GOAL_MS = {
+    "killed": {200: 250, 5000: 40},
+    "gone": {200: 300, 5000: 60},
+    "stopped": {200: 350, 5000: 120},
+    "stack": {200: 400, 5000: 120},
+    "killed-alone": {5000: 150},
+    "gone-alone": {5000: 150},
+    "stopped-alone": {5000: 150},
+    "stack-alone": {5000: 150},
+    "loss": {200: 2000, 5000: 500},
+}
+
+
+def read_faults(folder):
+    """Of each: when, until when (both clocks, ns), and the backends."""
+    with open(os.path.join(folder, "faults"), encoding="ascii") as lines:
+        for line in lines:
+            began, began_real, ended, ended_real, *backends = line.split()
+            yield {
+                "began": int(began),
+                "ended": int(ended),
+                "began_s": int(began_real) / 1e9,
+                "ended_s": int(ended_real) / 1e9,
+                "backends": backends,
+            }
+
+
+def read_new_connections(folder):
+    """By backend, the times of clients' SYNs that are no repeats."""
+    seen, times = set(), {}
+    with open(os.path.join(folder, "notes"), encoding="ascii") as lines:
+        for line in lines:
+            at, backend, client, port, sequence = line.split()
+            if client.startswith(CLIENTS) and (client, port, sequence) not in seen:
+                seen.add((client, port, sequence))
+                times.setdefault(backend, []).append(int(at))
+    return times
+
+
+def read_troubled_requests(folder):
+    """Begin, end, and whether it failed: of those that failed or came late."""
+    with open(os.path.join(folder, "load.requests"), encoding="ascii") as lines:
+        for line in lines:
+            begin, _, _, _, result, latency_us, *_ = line.split()
+            latency = int(latency_us) / 1e6
+            if result != "ok" or latency > LATE_S:
+                yield float(begin), float(begin) + latency, result != "ok"
+
+
+def judge_fault(fault, connections, requests):
+    times = [t for backend in fault["backends"] for t in connections.get(backend, [])]
+    if not any(fault["began"] - STEADY_NS < t < fault["began"] for t in times):
+        raise SystemExit(f"no connection went to {fault['backends']} before it failed")
+    after = [t for t in times if fault["began"] <= t < fault["ended"]]
+    hit = [r for r in requests if r[1] >= fault["began_s"] and r[0] < fault["ended_s"]]
+    last_ms = (max(after) - fault["began"]) / 1e6 if after else 0.0
+    lasted_ms = (fault["ended"] - fault["began"]) / 1e6
+    return {
+        "backends": fault["backends"],
+        "last_ms": round(last_ms, 3),
+        "sent": len(after),
+        "failed": sum(r[2] for r in hit),
+        "late": sum(not r[2] for r in hit),
+        "never": last_ms > lasted_ms - NEVER_MS,
+    }
+
+
+def middle_and_worst(values):
+    return {"median": statistics.median(values), "worst": max(values)}
+
+
+def judge_load(summary, rate, faults):
+    """What the load itself missed, which nobody else may be blamed for."""
+    problems = []
+    if summary["lag_ms"]["p99"] > LAG_MS:
+        problems.append(f"1 in 100 flows began {summary['lag_ms']['p99']:.0f} ms late or more")
+    if summary["new"].get("local", 0):
+        problems.append(f"{summary['new']['local']} flows could not be begun")
+    return problems
+
+
+def cell(row, rate, folder):
+    connections = read_new_connections(folder)
+    requests = list(read_troubled_requests(folder))
+    faults = [judge_fault(f, connections, requests) for f in read_faults(folder)]
+    with open(os.path.join(folder, "load.json"), encoding="ascii") as text:
+        summary = json.load(text)
+    result = {key: middle_and_worst([f[key] for f in faults]) for key in ("last_ms", "failed", "late")}
+    goal = GOAL_MS[row][int(rate)]
+    result.update(
+        row=row,
+        rate=int(rate),
+        what=WHAT[row],
+        goal_ms=goal,
+        met=result["last_ms"]["worst"] < goal,
+        met_by_median=result["last_ms"]["median"] < goal,
+        never=sum(f["never"] for f in faults),
+        faults=faults,
+        load=summary,
+        problems=judge_load(summary, int(rate), faults),
+    )
+    print(json.dumps(result))
+    return 0
+
+
+# ---- table ----
+
+
+def show_ms(value):
+    return f"{value:.0f} ms" if value >= 10 else f"{value:.1f} ms"
+
+
+def show_verdict(result):
+    if result["met"]:
+        return "met"
+    return "met by the median only" if result["met_by_median"] else "NOT MET"
+
+
+def show_pair(pair):
+    return f"{pair['median']:g} ({pair['worst']:g})"
+
+
+def show_cell(result):
+    last = result["last_ms"]
+    return (
+        f"{show_ms(last['median']):>9}{show_ms(last['worst']):>9}{'< ' + show_ms(result['goal_ms']):>11}"
+        f"{show_pair(result['failed']):>16}{show_pair(result['late']):>16}  {show_verdict(result)}"
+    )
+
+
+def show_notes(result):
+    if result["never"]:
+        yield f"{result['never']} of {len(result['faults'])} faults were not found out"
+    for problem in result["problems"]:
+        yield f"the load fell behind: {problem}"
+
+
+def print_table(results):
+    runs = max(len(r["faults"]) for r in results)
+    print("4 backends, one failing: from the fault to the last new connection sent there, and per")
+    print(f"fault the requests that failed, or were answered after {LATE_S} s; {runs} faults each")
+    print(
+        f"{'fault':<42}{'flows/s':>7}{'median':>9}{'worst':>9}{'goal':>11}"
+        f"{'failed (worst)':>16}{'late (worst)':>16}"
+    )
+    before = None
+    for result in results:
+        what = result["what"] if result["row"] != before else ""
+        before = result["row"]
+        print(f"{what:<42}{result['rate']:>7,}{show_cell(result)}")
+        for note in show_notes(result):
+            print(f"  {note}")
+
+
+def table(path, output):
+    with open(path, encoding="utf-8") as lines:
+        results = [json.loads(line) for line in lines]
+    missed = [f"{r['row']} at {r['rate']}/s" for r in results if not r["met"]]
+    if output == "json":
+        print(json.dumps({"cells": results, "missed": missed}, indent=2))
+    else:
+        print_table(results)
+        print("all goals are met" if not missed else "not met: " + ", ".join(missed))
+    return 1 if missed else 0
+
+
+def line():
+    result = json.load(sys.stdin)
+    print(
+        f"{show_ms(result['last_ms']['median'])}, at worst {show_ms(result['last_ms']['worst'])}; "
+        f"{result['failed']['median']:g} requests failed; "
+        + "; ".join([show_verdict(result), *show_notes(result)])
+    )
+    return 0
+
+
+def main():
+    what, arguments = sys.argv[1], sys.argv[2:]
+    return {"cell": cell, "line": line, "table": table}[what](*arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
