@@ -65,7 +65,7 @@ window_ms() {
 
 # fault ROW RUN: one fault, and all is as before. Backends take turns.
 fault() {
-	local row=$1 run=$2 kind=${1%-alone} names=("blue$(((${2} - 1) % FAILOVER_PEERS + 1))") began
+	local row=$1 run=$2 kind=${1%-alone} names=("blue$((($2 - 1) % FAILOVER_PEERS + 1))") began name
 
 	[ "$kind" != stack ] || { kind=gone && names=(blue{1..4}); }
 	pause 1200 800
@@ -77,7 +77,13 @@ fault() {
 	began=$FAILOVER_AT
 	pause "$(window_ms "$row")" 0
 	failover_mend "$kind" "${names[@]}"
-	echo "$began $FAILOVER_AT ${names[*]}" >>"$LAB_DIR/faults"
+	{
+		echo -n "$began $FAILOVER_AT"
+		for name in "${names[@]}"; do
+			echo -n " $name=$(lab_ip4 "$name")"
+		done
+		echo
+	} >>"$LAB_DIR/faults"
 	[[ $row != *-alone ]] || lab_steerd
 	lab_wait 30 "all backends to be up" failover_all_up
 }
@@ -97,6 +103,7 @@ cell() {
 	[ ! -t 2 ] || printf '\r' >&2
 	pause $((PATIENCE_MS + 200)) 0
 	lab_load_stop load
+	steerctl -o json events --kind backend >"$LAB_DIR/events" || lab_fail "no events"
 	/usr/bin/python3 "$LAB_ROOT/tests/failover/judge.py" cell "$row" "$rate" "$LAB_DIR" \
 		>>"$LAB_DIR/results" || lab_fail "the result of $row at $rate/s cannot be judged"
 	progress "$row at $rate/s: $(tail -n 1 "$LAB_DIR/results" |

@@ -174,6 +174,13 @@ static int send_signals(int number, char *pids)
 	return 0;
 }
 
+static void write_notes(const struct gates *gates)
+{
+	ring_buffer__consume(gates->rings);
+	fflush(gates->notes);
+}
+
+/* What came before the answer is noted by then. */
 static void obey(struct gates *gates, char *line)
 {
 	uint64_t monotonic_ns = now_ns(CLOCK_MONOTONIC), real_ns = now_ns(CLOCK_REALTIME);
@@ -187,6 +194,7 @@ static void obey(struct gates *gates, char *line)
 		r = lose(gates, (uint32_t)atoi(number), line);
 	else if (line && strcmp(verb, "signal") == 0)
 		r = send_signals(atoi(number), line);
+	write_notes(gates);
 	if (r < 0)
 		printf("%s failed: %s\n", id, strerror(-r));
 	else
@@ -222,8 +230,7 @@ static void run(struct gates *gates)
 	while (!stopping) {
 		if (poll(&commands, 1, LOOK_MS) > 0)
 			read_commands(gates);
-		ring_buffer__consume(gates->rings);
-		fflush(gates->notes);
+		write_notes(gates);
 	}
 }
 

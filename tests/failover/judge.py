@@ -7,6 +7,7 @@ judge.py line                   such a line on standard input, in words
 judge.py table FILE table|json  all of them; exit status 1 unless every goal is met
 """
 
+import collections
 import json
 import os
 import statistics
@@ -17,7 +18,6 @@ LATE_S = 0.5  # a SYN or a request was repeated by then
 NEVER_MS = 300  # as near to the end of the fault as this: nothing was found out
 STEADY_NS = 500_000_000  # before a fault
 LAG_MS = 20  # of the load behind its timetable, 99 of 100 flows
-RATE_LOSS = 0.02
 
 WHAT = {
     "killed": "process killed (RST)",
@@ -47,14 +47,26 @@ def read_faults(folder):
     """Of each: when, until when (both clocks, ns), and the backends."""
     with open(os.path.join(folder, "faults"), encoding="ascii") as lines:
         for line in lines:
-            began, began_real, ended, ended_real, *backends = line.split()
+            began, began_real, ended, ended_real, *broken = line.split()
+            broken = dict(pair.split("=") for pair in broken)
             yield {
                 "began": int(began),
                 "ended": int(ended),
                 "began_s": int(began_real) / 1e9,
                 "ended_s": int(ended_real) / 1e9,
-                "backends": backends,
+                "backends": list(broken),
+                "addresses": set(broken.values()),
             }
+
+
+def read_events(folder):
+    """What steerd said of backends: when, whose address, whether it is up, and why."""
+    with open(os.path.join(folder, "events"), encoding="utf-8") as lines:
+        for line in lines:
+            event = json.loads(line)
+            _, takes, why = event["message"].partition(" takes no new flows")
+            if takes or " takes new flows" in event["message"]:
+                yield int(event["unix_ms"]) / 1e3, event["backend"], not takes, why.strip(": ")
 
 
 def read_new_connections(folder):
@@ -79,11 +91,34 @@ def read_troubled_requests(folder):
                 yield float(begin), float(begin) + latency, result != "ok"
 
 
-def judge_fault(fault, connections, requests):
+def judge_said(fault, events):
+    """When steerd had taken all of them out, why the first, and how often one came back."""
+    out, why, returns = {}, None, 0
+    for at_s, address, up, reason in events:
+        if address in fault["addresses"] and fault["began_s"] <= at_s < fault["ended_s"]:
+            returns += up
+            if not up:
+                why = why or reason
+                out.setdefault(address, at_s)
+    if len(out) < len(fault["addresses"]):
+        return {"out_ms": None, "why": None, "returns": returns}
+    return {
+        "out_ms": round((max(out.values()) - fault["began_s"]) * 1e3),
+        "why": why,
+        "returns": returns,
+    }
+
+
+def judge_fault(row, fault, connections, requests, events):
     times = [t for backend in fault["backends"] for t in connections.get(backend, [])]
     if not any(fault["began"] - STEADY_NS < t < fault["began"] for t in times):
         raise SystemExit(f"no connection went to {fault['backends']} before it failed")
-    after = [t for t in times if fault["began"] <= t < fault["ended"]]
+    said = judge_said(fault, events)
+    until = fault["ended"]
+    # It answers most checks, too: what is asked for is that it is taken out.
+    if row == "loss" and said["out_ms"] is not None:
+        until = fault["began"] + (said["out_ms"] + 1) * 1_000_000
+    after = [t for t in times if fault["began"] <= t < until]
     hit = [r for r in requests if r[1] >= fault["began_s"] and r[0] < fault["ended_s"]]
     last_ms = (max(after) - fault["began"]) / 1e6 if after else 0.0
     lasted_ms = (fault["ended"] - fault["began"]) / 1e6
@@ -94,6 +129,7 @@ def judge_fault(fault, connections, requests):
         "failed": sum(r[2] for r in hit),
         "late": sum(not r[2] for r in hit),
         "never": last_ms > lasted_ms - NEVER_MS,
+        **said,
     }
 
 
@@ -101,7 +137,7 @@ def middle_and_worst(values):
     return {"median": statistics.median(values), "worst": max(values)}
 
 
-def judge_load(summary, rate, faults):
+def judge_load(summary):
     """What the load itself missed, which nobody else may be blamed for."""
     problems = []
     if summary["lag_ms"]["p99"] > LAG_MS:
@@ -114,10 +150,13 @@ def judge_load(summary, rate, faults):
 def cell(row, rate, folder):
     connections = read_new_connections(folder)
     requests = list(read_troubled_requests(folder))
-    faults = [judge_fault(f, connections, requests) for f in read_faults(folder)]
+    events = list(read_events(folder))
+    faults = [judge_fault(row, f, connections, requests, events) for f in read_faults(folder)]
     with open(os.path.join(folder, "load.json"), encoding="ascii") as text:
         summary = json.load(text)
-    result = {key: middle_and_worst([f[key] for f in faults]) for key in ("last_ms", "failed", "late")}
+    result = {
+        key: middle_and_worst([f[key] for f in faults]) for key in ("last_ms", "failed", "late")
+    }
     goal = GOAL_MS[row][int(rate)]
     result.update(
         row=row,
@@ -129,7 +168,7 @@ def cell(row, rate, folder):
         never=sum(f["never"] for f in faults),
         faults=faults,
         load=summary,
-        problems=judge_load(summary, int(rate), faults),
+        problems=judge_load(summary),
     )
     print(json.dumps(result))
     return 0
@@ -153,14 +192,20 @@ def show_pair(pair):
 
 
 def show_cell(result):
-    last = result["last_ms"]
+    last, goal = result["last_ms"], "< " + show_ms(result["goal_ms"])
     return (
-        f"{show_ms(last['median']):>9}{show_ms(last['worst']):>9}{'< ' + show_ms(result['goal_ms']):>11}"
+        f"{show_ms(last['median']):>9}{show_ms(last['worst']):>9}{goal:>11}"
         f"{show_pair(result['failed']):>16}{show_pair(result['late']):>16}  {show_verdict(result)}"
     )
 
 
 def show_notes(result):
+    causes = collections.Counter(f["why"].split(":")[0] for f in result["faults"] if f["why"])
+    if causes:
+        yield "taken out by " + ", ".join(f"{why} ({n})" for why, n in causes.most_common())
+    returns = sum(f["returns"] > 0 for f in result["faults"])
+    if returns:
+        yield f"{returns} of {len(result['faults'])} came back before they were well"
     if result["never"]:
         yield f"{result['never']} of {len(result['faults'])} faults were not found out"
     for problem in result["problems"]:

@@ -140,3 +140,99 @@ failover_sent() {
 		$2 == backend && $3 ~ /^10\.64\./ && !seen[$3, $4, $5]++ && $1 > since { n++ }
 		END { print n + 0 }' "$LAB_DIR/notes"
 }
+
+# ---- For short tests: one fault under a small load ----
+
+# failover_begin NAME SPLIT: the lab of the split's stacks, and the load.
+failover_begin() {
+	lab_begin "$1"
+	failover_up $(tr -cd 'a-z ' <<<"$2")
+	lab_steerd
+	failover_apply "$2"
+	lab_load_start steady --target "$TARGET4" --clients 200 --rate $((LAB_RATE / 4)) --timeout 3000
+	lab_wait 20 "connections to every backend" failover_are_used 0 "${LAB_BACKENDS[@]}"
+}
+
+# failover_are_used SINCE BACKEND ...: each was sent a new connection since then.
+failover_are_used() {
+	local since=$1 name
+
+	shift
+	for name in "$@"; do
+		[ "$(failover_sent "$name" "$since")" -gt 0 ] || return
+	done
+}
+
+# As many requests again as LAB_RATE has in a quarter of a second, answered or not.
+failover_go_on() {
+	local lines
+
+	lines=$(wc -l <"$LAB_DIR/steady.requests")
+	lab_wait 30 "the load to go on" eval \
+		"[ \$(wc -l <'$LAB_DIR/steady.requests') -gt $((lines + LAB_RATE / 4)) ]"
+}
+
+# failover_lost SINCE [UNTIL]: results of requests that began then and did not go well. Seconds of
+# the epoch.
+failover_lost() {
+	awk -v since="$1" -v until="${2:-1e12}" '$5 != "ok" && $1 > since && $1 < until {
+			n[$5]++
+		}
+		END { for (result in n) print result, n[result] }' "$LAB_DIR/steady.requests" | xargs
+}
+
+# The last command's time, as the load's log has times.
+failover_at_s() {
+	local real=${FAILOVER_AT#* }
+
+	echo "${real:0:-9}.${real: -9:6}"
+}
+
+failover_is_out() {
+	local state
+
+	state=$(lab_backend_state "$(lab_stack_of "$1")/$(lab_ip4 "$1")") && echo "$state" &&
+		[[ $state =~ $2 ]]
+}
+
+# failover_take_out KIND WHY RESULTS BACKEND ...: steerd says WHY (a pattern) of each, none is sent
+# anything after that, and what clients lose is nothing but requests of before, by RESULTS (a
+# pattern).
+failover_take_out() {
+	local kind=$1 why=$2 results=$3 name began out
+
+	shift 3
+	failover_break "$kind" "$@"
+	began=$(failover_at_s)
+	for name in "$@"; do
+		lab_wait 10 "$name to be out" failover_is_out "$name" "$why"
+		lab_note "$name is out: $(cat "$LAB_DIR/wait")"
+	done
+	failover_command look
+	out=$FAILOVER_AT
+	failover_go_on
+	failover_command look
+	for name in "$@"; do
+		expect "new connections sent to $name when it was out" "$(failover_sent "$name" "${out% *}")" 0
+	done
+	FAILOVER_AT=$out
+	expect "requests lost that began when it was out" "$(failover_lost "$(failover_at_s)")" ""
+	[[ " $(failover_lost "$began")" =~ ^(\ ($results)\ [0-9]+)*\ ?$ ]] ||
+		lab_fail "what clients lost is $(failover_lost "$began"), not only $results"
+}
+
+# failover_bring_back KIND BACKEND ...: new connections go there again, and are answered.
+failover_bring_back() {
+	local kind=$1 back
+
+	shift
+	failover_mend "$kind" "$@"
+	lab_wait 20 "all backends to be up" failover_all_up
+	failover_command look
+	back=$FAILOVER_AT
+	lab_wait 20 "connections to every backend" failover_are_used "${back% *}" "$@"
+	failover_go_on
+	FAILOVER_AT=$back
+	expect "requests lost after it was back" "$(failover_lost "$(failover_at_s)")" ""
+	lab_load_stop steady
+}
