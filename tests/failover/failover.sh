@@ -85,6 +85,8 @@ fault() {
 		echo
 	} >>"$LAB_DIR/faults"
 	[[ $row != *-alone ]] || lab_steerd
+	# Backends that fail so often would be held down ever longer.
+	steerctl health blue auto >/dev/null || lab_fail "what failed is not forgiven"
 	lab_wait 30 "all backends to be up" failover_all_up
 }
 
