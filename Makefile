@@ -29,7 +29,7 @@ GEN := $(BUILD)/gen
 
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 PKGS := libbpf yaml-0.1 jansson libsystemd libmicrohttpd libcap-ng libseccomp libmnl \
-	smartcols libprotobuf-c openssl
+	smartcols libprotobuf-c openssl libnghttp2
 CC := gcc
 CLANG ?= clang
 WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla \

@@ -23,11 +23,22 @@ struct reply_session {
 	sd_event_source *timer;
 };
 
+static void reset(struct reply_session *session)
+{
+	const struct linger now = {.l_onoff = 1, .l_linger = 0};
+
+	assert_return_code(setsockopt(session->fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now)),
+			   errno);
+	session->io = sd_event_source_disable_unref(session->io);
+	close(TAKE_FD(session->fd));
+}
+
 static int session_send(sd_event_source *source, uint64_t usec, void *userdata)
 {
 	struct reply_session *session = userdata;
 	const struct reply_server *server = session->server;
-	size_t left = strlen(server->reply) - session->sent;
+	size_t all = server->reply_size ? server->reply_size : strlen(server->reply);
+	size_t left = all - session->sent;
 	size_t size = server->chunk && server->chunk < left ? server->chunk : left;
 
 	(void)usec;
@@ -37,10 +48,18 @@ static int session_send(sd_event_source *source, uint64_t usec, void *userdata)
 	if (size < left) {
 		sd_event_source_set_time_relative(source, server->chunk_ms * 1000);
 		sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+	} else if (server->resets) {
+		reset(session);
 	} else if (!server->stays_open) {
 		shutdown(session->fd, SHUT_WR);
 	}
 	return 0;
+}
+
+static void begin_reply(struct reply_session *session)
+{
+	assert_true(sd_event_add_time_relative(session->server->event, &session->timer,
+					       CLOCK_MONOTONIC, 0, 1, session_send, session) >= 0);
 }
 
 static int session_read(sd_event_source *source, int fd, uint32_t revents, void *userdata)
@@ -57,10 +76,8 @@ static int session_read(sd_event_source *source, int fd, uint32_t revents, void 
 	}
 	session->request_size += (size_t)n;
 	request[session->request_size] = '\0';
-	if (strstr(request, "\r\n\r\n"))
-		assert_true(sd_event_add_time_relative(session->server->event, &session->timer,
-						       CLOCK_MONOTONIC, 0, 1, session_send,
-						       session) >= 0);
+	if (strstr(request, "\r\n\r\n") && !session->timer)
+		begin_reply(session);
 	return 0;
 }
 
@@ -78,6 +95,8 @@ static int on_connection(sd_event_source *source, int fd, uint32_t revents, void
 	server->sessions = session;
 	assert_true(sd_event_add_io(server->event, &session->io, session->fd, EPOLLIN, session_read,
 				    session) >= 0);
+	if (server->greets)
+		begin_reply(session);
 	return 0;
 }
 
@@ -124,7 +143,8 @@ void reply_server_stop(struct reply_server *server)
 		server->sessions = session->next;
 		sd_event_source_disable_unref(session->io);
 		sd_event_source_disable_unref(session->timer);
-		close(session->fd);
+		if (session->fd >= 0)
+			close(session->fd);
 		free(session);
 	}
 }

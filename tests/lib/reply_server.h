@@ -13,9 +13,12 @@ struct reply_server {
 	int fd;
 	uint16_t port;
 	const char *reply; /* NULL: connections stay in the kernel's queue, never accepted */
+	size_t reply_size; /* 0: up to its NUL */
 	size_t chunk;	   /* 0: all at once */
 	uint32_t chunk_ms; /* between chunks */
+	bool greets;	   /* replies before it is asked; else to what ends in an empty line */
 	bool stays_open;   /* after the reply */
+	bool resets;	   /* the connection, after the reply */
 	char request[512]; /* of the last connection */
 	sd_event_source *source;
 	struct reply_session *sessions;

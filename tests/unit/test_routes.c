@@ -323,13 +323,15 @@ static void every_field_of_a_health_check_makes_a_difference(void **state)
 					 .path = a,
 					 .host = a,
 					 .body = a,
+					 .service = a,
+					 .server_name = a,
 					 .status_min = 200,
 					 .status_max = 399,
 					 .interval_ms = 1,
 					 .timeout_ms = 1,
 					 .fall = 1,
 					 .rise = 1};
-	struct health_spec copy, others[11];
+	struct health_spec copy, others[14];
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(others); i++)
@@ -345,12 +347,15 @@ static void every_field_of_a_health_check_makes_a_difference(void **state)
 	others[8].timeout_ms = 2;
 	others[9].fall = 2;
 	others[10].rise = 2;
+	others[11].service = b;
+	others[12].tls = true;
+	others[13].server_name = b;
 	for (size_t i = 0; i < ARRAY_SIZE(others); i++)
 		if (routes_health_equal(&base, &others[i]))
 			fail_msg("case %zu is equal", i);
 	copy = routes_health_copy(&base);
 	assert_true(routes_health_equal(&base, &copy));
-	copy.body[0] = 'c';
+	copy.server_name[0] = 'c';
 	assert_false(routes_health_equal(&base, &copy));
 	routes_health_clear(&copy);
 	assert_null(copy.body);

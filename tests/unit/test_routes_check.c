@@ -76,6 +76,10 @@ static const char *const accepted[] = {
 	STACK_HEALTH("type: none, port: 80, path: x, interval: 2h, status: 9, host: '', body: ''"),
 	STACK_HEALTH("type: http, port: 1, status: 200-599, host: '[2001:db8::1]:80', body: ' '"),
 	STACK_HEALTH("type: http, port: 1, status: 418"),
+	STACK_HEALTH("type: http, port: 1, tls: true, server_name: a-b_c.example"),
+	STACK_HEALTH("type: tcp, port: 1, tls: true"),
+	STACK_HEALTH("type: grpc, port: 1, tls: true, service: a.v1.B, host: 'a.example:80'"),
+	STACK_HEALTH("type: grpc, port: 1, tls: false"),
 	/* Sixteen stacks in a split. */
 	"stacks: {a: {}, b: {}, c: {}, d: {}, e: {}, f: {}, g: {}, h: {}, i: {}, j: {}, k: {}, l: "
 	"{}, "
@@ -159,8 +163,26 @@ static const struct refusal {
 	 "routes.yaml:4: health of stack 'blue' has a path, which only type: http has; remove "
 	 "it\n"},
 	{STACK_HEALTH("type: tcp, port: 80, host: a"),
-	 "routes.yaml:4: health of stack 'blue' has a host, which only type: http has; remove "
+	 "routes.yaml:4: health of stack 'blue' has a host, which only type: http or grpc "
+	 "has; remove it\n"},
+	{STACK_HEALTH("type: grpc, port: 80, path: /"),
+	 "routes.yaml:4: health of stack 'blue' has a path, which only type: http has; remove "
 	 "it\n"},
+	{STACK_HEALTH("type: http, port: 80, service: a"),
+	 "routes.yaml:4: health of stack 'blue' has a service, which only type: grpc has; remove "
+	 "it\n"},
+	{STACK_HEALTH("type: http, port: 80, server_name: a"),
+	 "routes.yaml:4: health of stack 'blue' has a server_name, which only tls: true has; "
+	 "remove it\n"},
+	{STACK_HEALTH("type: http, port: 80, tls: true, server_name: 192.0.2.1"),
+	 "routes.yaml:4: health server_name '192.0.2.1' of stack 'blue' must be a name of up to "
+	 "253 bytes, no address, such as shop.example.com\n"},
+	{STACK_HEALTH("type: http, port: 80, tls: true, server_name: 'a:80'"),
+	 "routes.yaml:4: health server_name 'a:80' of stack 'blue' must be a name of up to 253 "
+	 "bytes, no address, such as shop.example.com\n"},
+	{STACK_HEALTH("type: grpc, port: 80, service: ''"),
+	 "routes.yaml:4: health service of stack 'blue' must be 1 to 255 bytes of printable text, "
+	 "such as shop.v1.Cart; without it, the server as a whole is asked for\n"},
 	{STACK_HEALTH("type: tcp, port: 80, body: a"),
 	 "routes.yaml:4: health of stack 'blue' has a body, which only type: http has; remove "
 	 "it\n"},

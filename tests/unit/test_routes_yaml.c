@@ -34,6 +34,9 @@ static const char full[] =
 	"  null:\n"
 	"    stage: release_candidate\n"
 	"    forward: local\n"
+	"  grpc:\n"
+	"    health: {type: grpc, port: 443, tls: true, server_name: a.example,\n"
+	"             host: b.example, service: shop.v1.Cart}\n"
 	"services:\n"
 	"  shop:\n"
 	"    vips: [203.0.113.10, \"2001:db8::10\"]\n"
@@ -62,12 +65,13 @@ static void every_key_arrives_in_its_field(void **state)
 {
 	CLEANUP_ROUTES struct routes *routes = parse(full);
 	const struct route_stack *blue = &routes->stacks[0];
+	const struct health_spec *grpc = &routes->stacks[3].health;
 	const struct route_service *shop = &routes->services[0];
 	char text[ADDRESS_TEXT_MAX];
 
 	(void)state;
 	assert_string_equal(routes->fleet_key, "shop fleet \xc3\xbc");
-	assert_int_equal(routes->stacks_n, 3);
+	assert_int_equal(routes->stacks_n, 4);
 	assert_string_equal(blue->name, "blue");
 	assert_int_equal(blue->line, 4);
 	assert_int_equal(blue->stage, STAGE_PRODUCTION);
@@ -94,6 +98,12 @@ static void every_key_arrives_in_its_field(void **state)
 	assert_int_equal(routes->stacks[1].forward, FORWARD_AS_IPIP);
 	assert_int_equal(routes->stacks[2].forward, FORWARD_AS_LOCAL);
 	assert_int_equal(routes->stacks[2].stage, STAGE_RELEASE_CANDIDATE);
+	assert_int_equal(grpc->type, HEALTH_GRPC);
+	assert_true(grpc->tls);
+	assert_false(blue->health.tls);
+	assert_string_equal(grpc->server_name, "a.example");
+	assert_string_equal(grpc->host, "b.example");
+	assert_string_equal(grpc->service, "shop.v1.Cart");
 	assert_string_equal(shop->name, "shop");
 	assert_int_equal(shop->vips_n, 2);
 	assert_int_equal(shop->protocol, PROTOCOL_TCP);
@@ -102,7 +112,7 @@ static void every_key_arrives_in_its_field(void **state)
 	assert_int_equal(shop->split_n, 3);
 	assert_string_equal(shop->split[0].stack, "blue");
 	assert_int_equal(shop->split[0].weight, 95);
-	assert_int_equal(shop->split[0].line, 26);
+	assert_int_equal(shop->split[0].line, 29);
 	assert_true(shop->sticky_by_client);
 	assert_int_equal(shop->on_backend_down, BACKEND_DOWN_KEEP);
 	assert_int_equal(routes->services[1].protocol, PROTOCOL_UDP);
@@ -283,15 +293,15 @@ static const struct refusal {
 	 "routes.yaml:3: not supported yet: stacks.blue.forward: gue\n"},
 	{STACK "    forward: nat\n",
 	 "routes.yaml:3: not supported yet: stacks.blue.forward: nat\n"},
-	{STACK "    health: {type: grpc, port: 80}\n",
-	 "routes.yaml:3: not supported yet: stacks.blue.health.type: grpc\n"},
+	{STACK "    health: {type: tcp, port: 80, tls: yes}\n",
+	 "routes.yaml:3: 'tls' is 'yes'; it must be true or false\n"},
 	{STACK "    forward: ipib\n", "routes.yaml:3: 'forward' is 'ipib' (did you mean 'ipip'?); "
 				      "it must be l2, ipip or local\n"},
 	{STACK "    stage: prod\n",
 	 "routes.yaml:3: 'stage' is 'prod'; it must be development, release_candidate, canary, "
 	 "production or retired\n"},
 	{STACK "    health: {port: 80}\n",
-	 "routes.yaml:3: 'health' has no type; add type: tcp, http or none\n"},
+	 "routes.yaml:3: 'health' has no type; add type: tcp, http, grpc or none\n"},
 	{STACK "    health: {type: tcp, port: 80, interval: 100}\n",
 	 "routes.yaml:3: 'interval' is '100', which has no unit; write 100ms or 100s\n"},
 	{STACK "    health: {type: tcp, port: 80, timeout: 1.5s}\n",

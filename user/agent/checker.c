@@ -49,6 +49,7 @@ struct checker {
 	LIST_HEAD(check_list, check) checks;
 	TAILQ_HEAD(check_queue, check) queue;
 	struct check_peers *peers;
+	struct probe_tls *tls; /* NULL: nobody has wanted it yet */
 	uint32_t in_flight_max;
 	uint64_t burst_start_us;
 	uint32_t burst_used;
@@ -171,18 +172,18 @@ static void check_finish(struct check *check, enum probe_result result, const ch
 static uint32_t probe_epoll_events(const struct probe *probe)
 {
 	/* poll's and epoll's bits are the same by definition of epoll_ctl(2). */
-	return (uint32_t)(unsigned short)probe->events;
+	return (uint32_t)(unsigned short)probe->stream.events;
 }
 
 /* True while it goes on; else the check is finished and may be gone. */
 static bool check_advance(struct check *check)
 {
-	short events = check->probe.events;
+	short events = check->probe.stream.events;
 	enum probe_result result = probe_advance(&check->probe, &check->target);
 	int r = 0;
 
 	if (result == PROBE_PENDING) {
-		if (events != check->probe.events)
+		if (events != check->probe.stream.events)
 			r = sd_event_source_set_io_events(check->io,
 							  probe_epoll_events(&check->probe));
 		if (r >= 0)
@@ -236,7 +237,7 @@ static void check_start(struct check *check)
 		check_finish(check, result, check->probe.detail);
 		return;
 	}
-	r = sd_event_add_io(checker->event, &check->io, check->probe.fd,
+	r = sd_event_add_io(checker->event, &check->io, check->probe.stream.fd,
 			    probe_epoll_events(&check->probe), on_io, check);
 	if (r < 0) {
 		check_finish(check, PROBE_SKIPPED, strerror(-r));
@@ -263,7 +264,7 @@ static void check_time_out(struct check *check, uint64_t due_us)
 		return;
 	}
 	snprintf(detail, sizeof(detail), "timed out after %u ms%s", check->timeout_ms,
-		 check->probe.connected ? ", connected but without a whole answer" : "");
+		 probe_progress(&check->probe));
 	check_finish(check, PROBE_FAILED, detail);
 }
 
@@ -342,6 +343,7 @@ void checker_free(struct checker *checker)
 	sd_event_source_disable_unref(checker->pump);
 	sd_event_unref(checker->event);
 	check_peers_free(checker->peers);
+	probe_tls_free(checker->tls);
 	free(checker);
 }
 
@@ -354,38 +356,49 @@ static bool is_one_word(const char *text)
 	return true;
 }
 
-static bool http_is_valid(const struct check_target *target)
+static bool is_fit(const char *text)
+{
+	return !text || (text[0] && is_one_word(text));
+}
+
+static bool texts_are_fit(const struct check_target *target)
 {
 	size_t body = target->body ? strlen(target->body) : 1;
 
-	return (!target->path || (target->path[0] == '/' && is_one_word(target->path))) &&
-	       (!target->host || (target->host[0] && is_one_word(target->host))) && body >= 1 &&
+	return is_fit(target->path) && (!target->path || target->path[0] == '/') &&
+	       is_fit(target->host) && is_fit(target->server_name) && body >= 1 &&
 	       body <= HEALTH_BODY_MAX;
 }
 
 static bool target_is_valid(const struct check_target *target)
 {
-	if (!target->port || !target->interval_ms || !target->timeout_ms)
-		return false;
-	if (target->type == HEALTH_HTTP)
-		return http_is_valid(target);
-	return target->type == HEALTH_TCP;
+	return target->port && target->interval_ms && target->timeout_ms &&
+	       target->type > HEALTH_NONE && target->type < HEALTH_TYPE_MAX &&
+	       texts_are_fit(target);
 }
 
-static void probe_init(struct probe_target *probe, const struct check_target *target)
+/* -ENOMEM: there is no TLS to be had. */
+static int probe_init(struct checker *checker, struct probe_target *probe,
+		      const struct check_target *target)
 {
-	struct probe_http http = {.path = target->path ? target->path : "/",
-				  .host = target->host,
-				  .body = target->body,
-				  .status_min = target->status_min,
-				  .status_max = target->status_max};
+	struct probe_question question = {.type = target->type,
+					  .path = target->path,
+					  .host = target->host,
+					  .body = target->body,
+					  .status_min = target->status_min,
+					  .status_max = target->status_max,
+					  .service = target->service,
+					  .server_name = target->server_name};
+	int r;
 
-	if (!target->status_min) {
-		http.status_min = HEALTH_STATUS_MIN;
-		http.status_max = HEALTH_STATUS_MAX;
+	if (target->tls && !checker->tls) {
+		r = probe_tls_new(&checker->tls);
+		if (r)
+			return r;
 	}
-	probe_target_init(probe, &target->address, target->port,
-			  target->type == HEALTH_HTTP ? &http : NULL);
+	question.tls = target->tls ? checker->tls : NULL;
+	probe_target_init(probe, &target->address, target->port, &question);
+	return 0;
 }
 
 int checker_add(struct checker *checker, const struct check_target *target, check_callback callback,
@@ -397,12 +410,18 @@ int checker_add(struct checker *checker, const struct check_target *target, chec
 	if (!target_is_valid(target))
 		return -EINVAL;
 	check = util_calloc(1, sizeof(*check));
+	r = probe_init(checker, &check->target, target);
+	if (r) {
+		free(check);
+		return r;
+	}
 	r = sd_event_add_time(checker->event, &check->timer, CLOCK_MONOTONIC, 0, TIMER_ACCURACY_US,
 			      on_timer, check);
 	if (r >= 0)
 		r = sd_event_source_set_enabled(check->timer, SD_EVENT_OFF);
 	if (r < 0) {
 		sd_event_source_disable_unref(check->timer);
+		probe_target_clear(&check->target);
 		free(check);
 		return r;
 	}
@@ -413,8 +432,7 @@ int checker_add(struct checker *checker, const struct check_target *target, chec
 	check->peer = check_peers_get(checker->peers, &target->address, target->port);
 	check_schedule_init(&check->schedule, &target->address, target->port, target->interval_ms);
 	check->timeout_ms = target->timeout_ms;
-	check->probe.fd = -1;
-	probe_init(&check->target, target);
+	check->probe.stream.fd = -1;
 	LIST_INSERT_HEAD(&checker->checks, check, all);
 	check_enqueue(check);
 	*ret_check = check;

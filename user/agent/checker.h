@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * TCP and HTTP health checks, thousands at a time, on one sd_event loop and without threads.
+ * TCP, HTTP and gRPC health checks, thousands at a time, on one sd_event loop and without threads.
  *
- * A TCP check passes when the connection is accepted; an HTTP check when GET answers with a
- * status in the range and, if wanted, with the text in the first 64 KiB of its body. The timeout
- * covers the whole of it. The first check starts as soon as the loop runs, the next ones as
+ * A TCP check passes when the connection is accepted, and TLS agreed on if it is wanted; an HTTP
+ * check when GET answers with a status in the range and, if wanted, with the text in the first
+ * 64 KiB of its body; a gRPC check when grpc.health.v1 answers SERVING. The timeout covers the
+ * whole of it. The first check starts as soon as the loop runs, the next ones as
  * check_schedule.h says. At most CHECKER_BURST are started in each CHECKER_BURST_MS and at most
  * `in_flight_max` are open at once: the others wait their turn. Connections are closed with a
  * reset, so that neither side collects sockets in TIME_WAIT.
@@ -32,13 +33,17 @@ struct check;
 struct check_target {
 	struct address address;
 	uint16_t port;	       /* host order */
-	enum health_type type; /* HEALTH_TCP or HEALTH_HTTP */
-	/* HEALTH_HTTP only; copied */
+	enum health_type type; /* but HEALTH_NONE */
+	/* Texts are copied. HEALTH_HTTP only: */
 	const char *path;    /* NULL: "/" */
-	const char *host;    /* NULL: the address and port */
 	const char *body;    /* NULL: any */
 	uint16_t status_min; /* 0: 200, and to 399 */
 	uint16_t status_max;
+	/* HEALTH_HTTP and HEALTH_GRPC */
+	const char *host;    /* NULL: the server name, else the address and port */
+	const char *service; /* HEALTH_GRPC; NULL: the server as a whole */
+	bool tls;
+	const char *server_name; /* NULL: the host, if that is a name */
 	uint32_t interval_ms;
 	uint32_t timeout_ms;
 };

@@ -3,42 +3,12 @@
 
 #include "common/util.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <poll.h>
 
-#define HTTP_PORT 80
-#define READS_MAX 16 /* at a time: what is left makes the socket readable again */
-
-/* Errors that say something about this host, nothing about the backend. */
-static bool is_local_error(int error)
-{
-	switch (error) {
-	case EMFILE:
-	case ENFILE:
-	case ENOBUFS:
-	case ENOMEM:
-	case EADDRNOTAVAIL:
-	case EAFNOSUPPORT:
-		return true;
-	default:
-		return false;
-	}
-}
-
-static enum probe_result probe_error(struct probe *probe, int error)
-{
-	snprintf(probe->detail, sizeof(probe->detail), "%s", strerror(error));
-	probe->detail[0] = (char)tolower(probe->detail[0]);
-	return is_local_error(error) ? PROBE_SKIPPED : PROBE_FAILED;
-}
-
-static enum probe_result probe_fail(struct probe *probe, const char *detail)
-{
-	snprintf(probe->detail, sizeof(probe->detail), "%s", detail);
-	return PROBE_FAILED;
-}
+#define HTTP_PORT  80
+#define HTTPS_PORT 443
 
 static void target_set_address(struct probe_target *target, const struct address *address,
 			       uint16_t port)
@@ -60,47 +30,73 @@ static void target_set_address(struct probe_target *target, const struct address
 	}
 }
 
-static char *host_default(const struct address *address, uint16_t port)
+static char *host_default(const struct address *address, uint16_t port, bool tls)
 {
 	char text[ADDRESS_TEXT_MAX], port_text[8] = "";
 	bool ipv4 = address_is_ipv4(address);
 
-	if (port != HTTP_PORT)
+	if (port != (tls ? HTTPS_PORT : HTTP_PORT))
 		snprintf(port_text, sizeof(port_text), ":%u", port);
 	return util_format("%s%s%s%s", ipv4 ? "" : "[", address_text(address, text),
 			   ipv4 ? "" : "]", port_text);
 }
 
-void probe_target_init(struct probe_target *target, const struct address *address, uint16_t port,
-		       const struct probe_http *http)
+/* A host's name without its port; NULL: it is an address, which TLS names cannot be. */
+static char *name_of_host(const char *host)
 {
-	CLEANUP_FREE char *host = NULL;
+	CLEANUP_FREE char *name = util_strdup(host);
+	struct address address;
 
-	*target = (struct probe_target){};
+	if (name[0] == '[')
+		return NULL;
+	name[strcspn(name, ":")] = '\0';
+	return address_parse(name, &address) ? TAKE(name) : NULL;
+}
+
+static void target_set_tls(struct probe_target *target, const struct probe_question *question)
+{
+	target->tls.tls = question->tls;
+	target->tls.protocol = question->type == HEALTH_GRPC ? "h2" : "http/1.1";
+	if (question->server_name)
+		target->tls.server_name = util_strdup(question->server_name);
+	else if (question->host)
+		target->tls.server_name = name_of_host(question->host);
+}
+
+static void target_set_http(struct probe_target *target, const struct probe_question *question,
+			    const char *host)
+{
+	bool is_default = !question->status_min;
+
+	probe_http_question_init(&target->http, question->path ? question->path : "/", host,
+				 question->body,
+				 is_default ? HEALTH_STATUS_MIN : question->status_min,
+				 is_default ? HEALTH_STATUS_MAX : question->status_max);
+}
+
+void probe_target_init(struct probe_target *target, const struct address *address, uint16_t port,
+		       const struct probe_question *question)
+{
+	const char *given = question->host ? question->host : question->server_name;
+	CLEANUP_FREE char *host = given ? util_strdup(given)
+					: host_default(address, port, question->tls);
+
+	*target = (struct probe_target){.type = question->type};
 	target_set_address(target, address, port);
-	if (!http)
-		return;
-	host = http->host ? util_strdup(http->host) : host_default(address, port);
-	target->request = util_format("GET %s HTTP/1.1\r\n"
-				      "Host: %s\r\n"
-				      "User-Agent: steerd\r\n"
-				      "Accept: */*\r\n"
-				      "Connection: close\r\n"
-				      "\r\n",
-				      http->path, host);
-	target->request_size = strlen(target->request);
-	target->status_min = http->status_min;
-	target->status_max = http->status_max;
-	if (!http->body)
-		return;
-	target->body = util_calloc(1, sizeof(*target->body));
-	http_body_text_init(target->body, http->body);
+	if (question->tls)
+		target_set_tls(target, question);
+	if (question->type == HEALTH_HTTP)
+		target_set_http(target, question, host);
+	else if (question->type == HEALTH_GRPC)
+		probe_grpc_question_init(&target->grpc, host,
+					 question->service ? question->service : "", question->tls);
 }
 
 void probe_target_clear(struct probe_target *target)
 {
-	free(target->request);
-	free(target->body);
+	probe_tls_peer_clear(&target->tls);
+	probe_http_question_clear(&target->http);
+	probe_grpc_question_clear(&target->grpc);
 	*target = (struct probe_target){};
 }
 
@@ -111,163 +107,97 @@ static enum probe_result connect_refusal(struct probe *probe, int error)
 
 	if (error == EINPROGRESS || error == EINTR)
 		return PROBE_PENDING;
-	result = probe_error(probe, error);
+	result = probe_fail_errno(probe->detail, error);
 	return error == EPERM || error == EACCES ? PROBE_SKIPPED : result;
 }
 
-enum probe_result probe_start(struct probe *probe, const struct probe_target *target)
+enum probe_result probe_start(struct probe *probe, struct probe_target *target)
 {
 	/* A close that resets leaves nothing behind in TIME_WAIT, here or there. */
 	const struct linger reset = {.l_onoff = 1, .l_linger = 0};
+	int fd = socket(target->address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
-	*probe = (struct probe){.fd = -1, .events = POLLOUT};
-	probe->fd = socket(target->address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
-			   0);
-	if (probe->fd < 0) {
-		probe_error(probe, errno);
+	*probe = (struct probe){.stream = {.fd = fd, .events = POLLOUT}};
+	if (fd < 0) {
+		probe_fail_errno(probe->detail, errno);
 		return PROBE_SKIPPED;
 	}
-	if (setsockopt(probe->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset)) < 0)
-		return probe_error(probe, errno);
-	if (connect(probe->fd, (const struct sockaddr *)&target->address, target->address_size) < 0)
+	if (setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset)) < 0)
+		return probe_fail_errno(probe->detail, errno);
+	if (connect(fd, (const struct sockaddr *)&target->address, target->address_size) < 0)
 		return connect_refusal(probe, errno);
 	return probe_advance(probe, target);
 }
 
 void probe_close(struct probe *probe)
 {
-	if (probe->fd >= 0)
-		close(TAKE_FD(probe->fd));
+	probe_grpc_clear(&probe->grpc);
+	probe_stream_close(&probe->stream);
 }
 
 static enum probe_result connect_finish(struct probe *probe)
 {
-	struct pollfd wait = {.fd = probe->fd, .events = POLLOUT};
+	struct pollfd wait = {.fd = probe->stream.fd, .events = POLLOUT};
 	socklen_t size = sizeof(int);
 	int error = 0;
 
 	if (poll(&wait, 1, 0) == 0)
 		return PROBE_PENDING;
-	if (getsockopt(probe->fd, SOL_SOCKET, SO_ERROR, &error, &size) < 0)
+	if (getsockopt(probe->stream.fd, SOL_SOCKET, SO_ERROR, &error, &size) < 0)
 		error = errno;
 	if (error)
-		return probe_error(probe, error);
+		return probe_fail_errno(probe->detail, error);
 	probe->connected = true;
 	return PROBE_PASSED;
 }
 
-static enum probe_result request_send(struct probe *probe, const struct probe_target *target)
+static enum probe_result shake_hands(struct probe *probe, struct probe_target *target)
 {
-	while (probe->sent < target->request_size) {
-		ssize_t n = send(probe->fd, target->request + probe->sent,
-				 target->request_size - probe->sent, MSG_NOSIGNAL);
+	int r = probe_stream_shake_hands(&probe->stream, &target->tls);
 
-		if (n < 0)
-			return errno == EAGAIN || errno == EINTR ? PROBE_PENDING
-								 : probe_error(probe, errno);
-		probe->sent += (size_t)n;
-	}
-	probe->events = POLLIN;
+	if (r < 0)
+		return probe_fail_stream(probe->detail, &probe->stream, r);
+	if (!r)
+		return probe_fail(probe->detail, "connection closed within the TLS handshake");
+	probe->secured = true;
 	return PROBE_PASSED;
 }
 
-static enum probe_result body_judge(struct probe *probe, enum http_body_result result)
+static enum probe_result ask(struct probe *probe, struct probe_target *target)
 {
-	switch (result) {
-	case HTTP_BODY_MORE:
-		return PROBE_PENDING;
-	case HTTP_BODY_FOUND:
-		return PROBE_PASSED;
-	case HTTP_BODY_MISSING:
-		return probe_fail(probe, "the body does not have the text");
-	case HTTP_BODY_TOO_LONG:
-		return probe_fail(probe, "the body does not have the text in its first 64 KiB");
+	switch (target->type) {
+	case HEALTH_HTTP:
+		return probe_http_advance(&probe->http, &target->http, &probe->stream,
+					  probe->detail);
+	case HEALTH_GRPC:
+		return probe_grpc_advance(&probe->grpc, &target->grpc, &probe->stream,
+					  probe->detail);
 	default:
-		return probe_fail(probe, "the body's chunks are not HTTP");
-	}
-}
-
-static enum probe_result status_judge(struct probe *probe, const struct probe_target *target)
-{
-	int status = probe->reply.status;
-
-	if (status < target->status_min || status > target->status_max) {
-		snprintf(probe->detail, sizeof(probe->detail), "HTTP status %d", status);
-		return PROBE_FAILED;
-	}
-	if (!target->body)
 		return PROBE_PASSED;
-	probe->in_body = true;
-	return body_judge(probe, http_body_begin(&probe->body, &probe->reply));
-}
-
-static enum probe_result body_take(struct probe *probe, const struct probe_target *target,
-				   const char *data, size_t size)
-{
-	return body_judge(probe, http_body_feed(&probe->body, target->body, data, size));
-}
-
-/* What follows the head in the same data is body. */
-static enum probe_result answer_take(struct probe *probe, const struct probe_target *target,
-				     const char *data, size_t size)
-{
-	uint32_t before = probe->reply.size;
-	enum probe_result result;
-	size_t head;
-
-	if (probe->in_body)
-		return body_take(probe, target, data, size);
-	switch (http_reply_feed(&probe->reply, data, size)) {
-	case HTTP_REPLY_MORE:
-		return PROBE_PENDING;
-	case HTTP_REPLY_GARBAGE:
-		return probe_fail(probe, "the answer is not HTTP");
-	case HTTP_REPLY_TOO_LONG:
-		return probe_fail(probe, "the HTTP header is too long");
-	default:
-		break;
 	}
-	head = probe->reply.size - before;
-	result = status_judge(probe, target);
-	return result == PROBE_PENDING ? body_take(probe, target, data + head, size - head)
-				       : result;
 }
 
-/* Of a body that has no length of its own, the connection's end is the end. */
-static enum probe_result answer_end(struct probe *probe)
-{
-	if (probe->in_body && !probe->body.bounded)
-		return body_judge(probe, HTTP_BODY_MISSING);
-	return probe_fail(probe, probe->in_body	     ? "connection closed within the body"
-				 : probe->reply.size ? "connection closed within the HTTP header"
-						     : "connection closed without an answer");
-}
-
-static enum probe_result answer_read(struct probe *probe, const struct probe_target *target)
-{
-	enum probe_result result = PROBE_PENDING;
-	char data[4096];
-
-	for (int i = 0; i < READS_MAX && result == PROBE_PENDING; i++) {
-		ssize_t n = recv(probe->fd, data, sizeof(data), 0);
-
-		if (n < 0)
-			return errno == EAGAIN || errno == EINTR ? PROBE_PENDING
-								 : probe_error(probe, errno);
-		result = n ? answer_take(probe, target, data, (size_t)n) : answer_end(probe);
-	}
-	return result;
-}
-
-enum probe_result probe_advance(struct probe *probe, const struct probe_target *target)
+enum probe_result probe_advance(struct probe *probe, struct probe_target *target)
 {
 	enum probe_result result = PROBE_PASSED;
 
 	if (!probe->connected)
 		result = connect_finish(probe);
-	if (result == PROBE_PASSED && target->request)
-		result = request_send(probe, target);
-	if (result == PROBE_PASSED && target->request)
-		result = answer_read(probe, target);
+	if (result == PROBE_PASSED && target->tls.tls && !probe->secured)
+		result = shake_hands(probe, target);
+	if (result == PROBE_PASSED)
+		result = ask(probe, target);
+	/* Not what a failing backend gave us to come back with. */
+	if (result == PROBE_FAILED)
+		probe_tls_peer_forget(&target->tls);
 	return result;
+}
+
+const char *probe_progress(const struct probe *probe)
+{
+	if (!probe->connected)
+		return "";
+	if (probe->stream.ssl && !probe->secured)
+		return ", connected but without a TLS handshake";
+	return ", connected but without a whole answer";
 }

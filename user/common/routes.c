@@ -14,6 +14,8 @@ void routes_health_clear(struct health_spec *health)
 	free(health->path);
 	free(health->host);
 	free(health->body);
+	free(health->service);
+	free(health->server_name);
 	*health = (struct health_spec){};
 }
 
@@ -101,6 +103,8 @@ struct health_spec routes_health_copy(const struct health_spec *health)
 	copy.path = copy_text(health->path);
 	copy.host = copy_text(health->host);
 	copy.body = copy_text(health->body);
+	copy.service = copy_text(health->service);
+	copy.server_name = copy_text(health->server_name);
 	return copy;
 }
 
@@ -230,9 +234,11 @@ bool routes_health_equal(const struct health_spec *a, const struct health_spec *
 	if (a->type == HEALTH_NONE)
 		return true;
 	return a->port == b->port && same_text(a->path, b->path) && same_text(a->host, b->host) &&
-	       same_text(a->body, b->body) && a->status_min == b->status_min &&
-	       a->status_max == b->status_max && a->interval_ms == b->interval_ms &&
-	       a->timeout_ms == b->timeout_ms && a->fall == b->fall && a->rise == b->rise;
+	       same_text(a->body, b->body) && same_text(a->service, b->service) &&
+	       a->tls == b->tls && same_text(a->server_name, b->server_name) &&
+	       a->status_min == b->status_min && a->status_max == b->status_max &&
+	       a->interval_ms == b->interval_ms && a->timeout_ms == b->timeout_ms &&
+	       a->fall == b->fall && a->rise == b->rise;
 }
 
 static bool same_stack(const struct route_stack *a, const struct route_stack *b)

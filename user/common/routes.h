@@ -29,7 +29,7 @@ enum stage {
 	STAGE_MAX
 };
 
-enum health_type { HEALTH_NONE, HEALTH_TCP, HEALTH_HTTP, HEALTH_TYPE_MAX };
+enum health_type { HEALTH_NONE, HEALTH_TCP, HEALTH_HTTP, HEALTH_GRPC, HEALTH_TYPE_MAX };
 
 #define HEALTH_STATUS_MIN  200 /* the default range */
 #define HEALTH_STATUS_MAX  399
@@ -42,15 +42,18 @@ enum health_type { HEALTH_NONE, HEALTH_TCP, HEALTH_HTTP, HEALTH_TYPE_MAX };
 struct health_spec {
 	enum health_type type; /* default none */
 	uint16_t port;	       /* host order; required unless type is none */
-	char *path;	       /* http only, as what follows; default "/" */
-	char *host;	       /* the Host header; NULL: the backend's address and port */
-	char *body;	       /* a text that the body must have; NULL: any body */
-	uint16_t status_min;   /* default 200 to 399; 200 to 599 */
-	uint16_t status_max;   /* default status_min, if that is given */
-	uint32_t interval_ms;  /* default 100, 20 to 3600000 */
-	uint32_t timeout_ms;   /* default 80, or the interval if shorter; 1 to interval_ms */
-	uint32_t fall;	       /* failures in a row that take a backend down; default 2, 1 to 100 */
-	uint32_t rise;	       /* successes in a row that bring it back; default 3, 1 to 100 */
+	char *path;	       /* http; default "/" */
+	char *host; /* http, grpc: the Host header; NULL: server_name, else the address and port */
+	char *body; /* http: a text that the body must have; NULL: any body */
+	char *service; /* grpc: whose health is asked for; NULL: the server as a whole */
+	bool tls;
+	char *server_name;    /* that TLS is told; NULL: the host, if it is a name */
+	uint16_t status_min;  /* http: default 200 to 399; 200 to 599 */
+	uint16_t status_max;  /* default status_min, if that is given */
+	uint32_t interval_ms; /* default 100, 20 to 3600000 */
+	uint32_t timeout_ms;  /* default 80, or the interval if shorter; 1 to interval_ms */
+	uint32_t fall;	      /* failures in a row that take a backend down; default 2, 1 to 100 */
+	uint32_t rise;	      /* successes in a row that bring it back; default 3, 1 to 100 */
 	int line;
 };
 

@@ -3,18 +3,20 @@
 #include "common/routes_rules.h"
 #include "common/text.h"
 
-#define LABEL_KEY_MAX	   63
-#define LABEL_VALUE_MAX	   255
-#define HEALTH_PATH_MAX	   1024
-#define HEALTH_HOST_MAX	   255
-#define STATUS_MIN	   200
-#define STATUS_MAX	   599
-#define INTERVAL_MIN_MS	   20
-#define INTERVAL_MAX_MS	   3600000
-#define FALL_RISE_MAX	   100
-#define BACKEND_WEIGHT_MAX 65535
-#define SLOW_START_MIN_MS  1000
-#define SLOW_START_MAX_MS  3600000
+#define LABEL_KEY_MAX	       63
+#define LABEL_VALUE_MAX	       255
+#define HEALTH_PATH_MAX	       1024
+#define HEALTH_HOST_MAX	       255
+#define HEALTH_SERVER_NAME_MAX 253
+#define HEALTH_SERVICE_MAX     255
+#define STATUS_MIN	       200
+#define STATUS_MAX	       599
+#define INTERVAL_MIN_MS	       20
+#define INTERVAL_MAX_MS	       3600000
+#define FALL_RISE_MAX	       100
+#define BACKEND_WEIGHT_MAX     65535
+#define SLOW_START_MIN_MS      1000
+#define SLOW_START_MAX_MS      3600000
 
 static void check_name(struct rules_state *state, const struct route_stack *stack)
 {
@@ -146,8 +148,8 @@ static void check_slow_start(struct rules_state *state, const struct route_stack
 {
 	char text[TEXT_DURATION_MAX];
 
-	if (stack->slow_start_ms && (stack->slow_start_ms < SLOW_START_MIN_MS ||
-				     stack->slow_start_ms > SLOW_START_MAX_MS))
+	if (stack->slow_start_ms &&
+	    (stack->slow_start_ms < SLOW_START_MIN_MS || stack->slow_start_ms > SLOW_START_MAX_MS))
 		rules_stack_problem(state, stack, 0, ".slow_start",
 				    "slow_start of stack '%s' is %s; it must be 1s to 1h, or left "
 				    "out for none",
@@ -184,29 +186,33 @@ static void check_health_path(struct rules_state *state, const struct route_stac
 			health->path, stack->name, HEALTH_PATH_MAX);
 }
 
-static void check_health_http_only(struct rules_state *state, const struct route_stack *stack)
+/* What is given although this type of check does nothing with it. */
+static void check_health_keys(struct rules_state *state, const struct route_stack *stack)
 {
 	const struct health_spec *health = &stack->health;
+	const bool http = health->type == HEALTH_HTTP, grpc = health->type == HEALTH_GRPC;
 	const struct {
 		const char *key;
 		bool is_set;
+		bool has_use;
+		const char *user;
 	} keys[] = {
-		{"path", health->path},
-		{"host", health->host},
-		{"body", health->body},
-		{"status", health->status_min || health->status_max},
+		{"path", health->path, http, "type: http"},
+		{"host", health->host, http || grpc, "type: http or grpc"},
+		{"body", health->body, http, "type: http"},
+		{"status", health->status_min || health->status_max, http, "type: http"},
+		{"service", health->service, grpc, "type: grpc"},
+		{"server_name", health->server_name, health->tls, "tls: true"},
 	};
 	char suffix[RULES_SUFFIX_MAX];
 
-	if (health->type == HEALTH_HTTP)
-		return;
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
 		snprintf(suffix, sizeof(suffix), ".health.%s", keys[i].key);
-		if (keys[i].is_set)
+		if (keys[i].is_set && !keys[i].has_use)
 			rules_stack_problem(state, stack, health->line, suffix,
-					    "health of stack '%s' has a %s, which only type: http "
-					    "has; remove it",
-					    stack->name, keys[i].key);
+					    "health of stack '%s' has a %s, which only %s has; "
+					    "remove it",
+					    stack->name, keys[i].key, keys[i].user);
 	}
 }
 
@@ -224,12 +230,48 @@ static void check_health_host(struct rules_state *state, const struct route_stac
 {
 	const struct health_spec *health = &stack->health;
 
-	if (health->type == HEALTH_HTTP && health->host && !is_host(health->host))
+	if (health->host && !is_host(health->host))
 		rules_stack_problem(state, stack, health->line, ".health.host",
 				    "health host '%.64s' of stack '%s' must be a name or an "
 				    "address, with a port or without, up to %d bytes, such as "
 				    "shop.example.com",
 				    health->host, stack->name, HEALTH_HOST_MAX);
+}
+
+/* TLS wants a host's name, no address (RFC 6066, section 3). */
+static bool is_server_name(const char *name)
+{
+	static const char fit[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+				  "-._";
+	struct address address;
+	size_t size = strlen(name);
+
+	return size && size <= HEALTH_SERVER_NAME_MAX && strspn(name, fit) == size &&
+	       address_parse(name, &address);
+}
+
+static void check_health_server_name(struct rules_state *state, const struct route_stack *stack)
+{
+	const struct health_spec *health = &stack->health;
+
+	if (health->server_name && !is_server_name(health->server_name))
+		rules_stack_problem(state, stack, health->line, ".health.server_name",
+				    "health server_name '%.64s' of stack '%s' must be a name of up "
+				    "to %d bytes, no address, such as shop.example.com",
+				    health->server_name, stack->name, HEALTH_SERVER_NAME_MAX);
+}
+
+static void check_health_service(struct rules_state *state, const struct route_stack *stack)
+{
+	const struct health_spec *health = &stack->health;
+
+	if (health->service && (!*health->service || strlen(health->service) > HEALTH_SERVICE_MAX ||
+				!text_is_printable(health->service)))
+		rules_stack_problem(state, stack, health->line, ".health.service",
+				    "health service of stack '%s' must be 1 to %d bytes of "
+				    "printable text, such as shop.v1.Cart; without it, the server "
+				    "as a whole is asked for",
+				    stack->name, HEALTH_SERVICE_MAX);
 }
 
 static void check_health_body(struct rules_state *state, const struct route_stack *stack)
@@ -295,9 +337,11 @@ static void check_health(struct rules_state *state, const struct route_stack *st
 	if (stack->health.type == HEALTH_NONE)
 		return;
 	check_health_port(state, stack);
-	check_health_http_only(state, stack);
+	check_health_keys(state, stack);
 	check_health_path(state, stack);
 	check_health_host(state, stack);
+	check_health_server_name(state, stack);
+	check_health_service(state, stack);
 	check_health_body(state, stack);
 	check_health_status(state, stack);
 	check_health_times(state, stack);

@@ -78,6 +78,7 @@ static const struct enum_map health_map[] = {
 	{STEERD__V1__HEALTH_TYPE__HEALTH_TYPE_NONE, HEALTH_NONE},
 	{STEERD__V1__HEALTH_TYPE__HEALTH_TYPE_TCP, HEALTH_TCP},
 	{STEERD__V1__HEALTH_TYPE__HEALTH_TYPE_HTTP, HEALTH_HTTP},
+	{STEERD__V1__HEALTH_TYPE__HEALTH_TYPE_GRPC, HEALTH_GRPC},
 };
 
 static const struct enum_map protocol_map[] = {
@@ -141,6 +142,10 @@ static void read_health(const struct place *place, const Steerd__V1__Health *mes
 		health->path = message->path[0] ? util_strdup(message->path) : NULL;
 		health->host = message->host[0] ? util_strdup(message->host) : NULL;
 		health->body = message->body[0] ? util_strdup(message->body) : NULL;
+		health->service = message->service[0] ? util_strdup(message->service) : NULL;
+		health->tls = message->tls;
+		health->server_name = message->server_name[0] ? util_strdup(message->server_name)
+							      : NULL;
 		health->status_min = read_status(&here, "status_min", message->status_min);
 		health->status_max = read_status(&here, "status_max", message->status_max);
 		health->interval_ms = message->interval_ms;
@@ -325,6 +330,11 @@ static Steerd__V1__Health *write_health(const struct health_spec *health)
 		message->host = util_strdup(health->host);
 	if (health->body)
 		message->body = util_strdup(health->body);
+	if (health->service)
+		message->service = util_strdup(health->service);
+	message->tls = health->tls;
+	if (health->server_name)
+		message->server_name = util_strdup(health->server_name);
 	message->status_min = health->status_min;
 	message->status_max = health->status_max;
 	message->interval_ms = health->interval_ms;

@@ -31,9 +31,11 @@ static const struct yaml_word forward_words[] = {
 static const struct yaml_word health_words[] = {
 	{"tcp", HEALTH_TCP},
 	{"http", HEALTH_HTTP},
+	{"grpc", HEALTH_GRPC},
 	{"none", HEALTH_NONE},
-	{"grpc", -1},
 };
+
+static const struct yaml_word bool_words[] = {{"true", true}, {"false", false}};
 
 static const struct yaml_word protocol_words[] = {{"tcp", PROTOCOL_TCP}, {"udp", PROTOCOL_UDP}};
 
@@ -90,6 +92,31 @@ static void read_health_body(struct yaml_reader *reader, const struct tree_node 
 		((struct health_spec *)into)->body = util_strdup(text);
 }
 
+static void read_health_service(struct yaml_reader *reader, const struct tree_node *node,
+				void *into)
+{
+	const char *text = yaml_read_text(reader, node);
+
+	if (text)
+		((struct health_spec *)into)->service = util_strdup(text);
+}
+
+static void read_tls(struct yaml_reader *reader, const struct tree_node *node, void *into)
+{
+	int value;
+
+	if (yaml_read_word(reader, node, bool_words, ARRAY_SIZE(bool_words), &value))
+		((struct health_spec *)into)->tls = value;
+}
+
+static void read_server_name(struct yaml_reader *reader, const struct tree_node *node, void *into)
+{
+	const char *text = yaml_read_text(reader, node);
+
+	if (text)
+		((struct health_spec *)into)->server_name = util_strdup(text);
+}
+
 /* "200" or "200-299"; the rules say which numbers are statuses. */
 static bool parse_status(const char *text, struct health_spec *health)
 {
@@ -139,10 +166,19 @@ static void read_rise(struct yaml_reader *reader, const struct tree_node *node, 
 }
 
 static const struct yaml_field health_fields[] = {
-	{"type", read_health_type},  {"port", read_health_port},     {"path", read_health_path},
-	{"interval", read_interval}, {"timeout", read_timeout},	     {"fall", read_fall},
-	{"rise", read_rise},	     {"status", read_health_status}, {"host", read_health_host},
+	{"type", read_health_type},
+	{"port", read_health_port},
+	{"path", read_health_path},
+	{"interval", read_interval},
+	{"timeout", read_timeout},
+	{"fall", read_fall},
+	{"rise", read_rise},
+	{"status", read_health_status},
+	{"host", read_health_host},
 	{"body", read_health_body},
+	{"service", read_health_service},
+	{"tls", read_tls},
+	{"server_name", read_server_name},
 };
 
 static bool has_key(const struct tree_node *map, const char *key)
@@ -162,7 +198,8 @@ static void read_health(struct yaml_reader *reader, const struct tree_node *node
 	yaml_read_fields(reader, node, health_fields, ARRAY_SIZE(health_fields), health);
 	/* A port without a type must not quietly mean that nothing is checked. */
 	if (node->kind == TREE_MAP && !has_key(node, "type"))
-		yaml_problem(reader, node, "'health' has no type; add type: tcp, http or none");
+		yaml_problem(reader, node,
+			     "'health' has no type; add type: tcp, http, grpc or none");
 }
 
 /* Stacks */

@@ -122,28 +122,36 @@ static void put_status(struct writer *w, const struct health_spec *health)
 		put_word(w, text);
 }
 
+static void put_optional(struct writer *w, const char *key, const char *text)
+{
+	if (!text)
+		return;
+	put_word(w, key);
+	put_text(w, text);
+}
+
 static void put_health(struct writer *w, const struct health_spec *health)
 {
+	static const char *const types[] = {
+		[HEALTH_TCP] = "tcp", [HEALTH_HTTP] = "http", [HEALTH_GRPC] = "grpc"};
+
 	put_word(w, "health");
 	begin_map(w, true);
 	put_word(w, "type");
-	put_word(w, health->type == HEALTH_HTTP ? "http" : "tcp");
+	put_word(w, types[health->type]);
 	put_word(w, "port");
 	put_number(w, health->port);
-	if (health->path) {
-		put_word(w, "path");
-		put_text(w, health->path);
+	if (health->tls) {
+		put_word(w, "tls");
+		put_word(w, "true");
 	}
-	if (health->host) {
-		put_word(w, "host");
-		put_text(w, health->host);
-	}
+	put_optional(w, "server_name", health->server_name);
+	put_optional(w, "host", health->host);
+	put_optional(w, "path", health->path);
 	if (health->type == HEALTH_HTTP)
 		put_status(w, health);
-	if (health->body) {
-		put_word(w, "body");
-		put_text(w, health->body);
-	}
+	put_optional(w, "body", health->body);
+	put_optional(w, "service", health->service);
 	put_word(w, "interval");
 	put_duration(w, health->interval_ms);
 	put_word(w, "timeout");
