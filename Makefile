@@ -180,7 +180,8 @@ accuracy: $(ACCURACY) $(LAB) $(BUILD)/steerd $(BUILD)/steerctl
 
 # Faults at the backends' gates, and what comes there (tests/failover/lib.sh).
 GATE := $(BUILD)/tests/failover/gate
-$(BUILD)/tests: $(GATE)
+FLOOD := $(BUILD)/tests/failover/flood
+$(BUILD)/tests: $(GATE) $(FLOOD)
 
 $(BUILD)/tests/failover/%.bpf.o: tests/failover/%.bpf.c
 	@mkdir -p $(@D)
@@ -195,7 +196,10 @@ $(BUILD)/tests/failover/gate.o: | $(GEN)/gate.skel.h
 $(GATE): $(BUILD)/tests/failover/gate.o
 	$(CC) $(SANFLAGS) $^ -lbpf -o $@
 
-failover: $(GATE) $(LAB) $(BUILD)/steerd $(BUILD)/steerctl
+$(FLOOD): $(BUILD)/tests/failover/flood.o
+	$(CC) $(SANFLAGS) $^ -o $@
+
+failover: $(GATE) $(FLOOD) $(LAB) $(BUILD)/steerd $(BUILD)/steerctl
 	BUILD=$(BUILD) tests/failover/failover.sh $(FAILOVER)
 
 test: check-deps

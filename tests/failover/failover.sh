@@ -10,25 +10,29 @@
 #
 # In namespaces of its own; root only.
 
-readonly ROWS="killed gone stopped stack killed-alone gone-alone stopped-alone stack-alone loss"
+readonly ROWS="killed gone stopped stack killed-alone gone-alone stopped-alone stack-alone loss \
+calm flood slower"
 readonly RATES="200 5000" # new flows a second in all
 readonly PATIENCE_MS=2000 # of clients
-usage="Usage: failover.sh [-o json] [--only ROW]... [--rate N]... [--runs N]
+usage="Usage: failover.sh [-o json] [--only ROW]... [--rate N]... [--runs N] [--minutes N]
 Measures the time from a fault to the last new connection sent to the backend that has it, and what
-clients lose, and says which goals are met. Root only.
+clients lose; and whether a backend is taken out that does not fail. Says which goals are met. Root
+only.
   -o json     instead of a table
   --only ROW  only this one of: $ROWS
-              -alone: steerd is killed first
+              -alone: steerd is killed first; the last three: nothing fails
   --rate N    only this one of: $RATES new flows a second in all
   --runs N    faults for each figure (default 20)
+  --minutes N of row 'calm' (default 30)
 Exit status 0 only if every goal of the rows is met."
-output=table rows= rates= runs=20
+output=table rows= rates= runs=20 minutes=30
 while [ $# -gt 0 ]; do
 	case $1 in
 	-o) output=${2:-} && shift ;;
 	--only) rows+=" ${2:-}" && shift ;;
 	--rate) rates+=" ${2:-}" && shift ;;
 	--runs) runs=${2:-} && shift ;;
+	--minutes) minutes=${2:-} && shift ;;
 	-h | --help) echo "$usage" && exit ;;
 	*) echo "$usage" >&2 && exit 2 ;;
 	esac
@@ -41,11 +45,12 @@ for rate in $rates; do
 	[[ " $RATES " == *" $rate "* ]] || { echo "there is no rate '$rate': $RATES" >&2 && exit 2; }
 done
 case $output in table | json) ;; *) echo "$usage" >&2 && exit 2 ;; esac
-[[ $runs =~ ^[1-9][0-9]*$ ]] || { echo "$usage" >&2 && exit 2; }
+[[ $runs =~ ^[1-9][0-9]*$ && $minutes =~ ^[1-9][0-9]*$ ]] || { echo "$usage" >&2 && exit 2; }
 rows=${rows:-$ROWS} rates=${rates:-$RATES}
 
 . "$(dirname "$0")/../lab/lib.sh"
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/alarms.sh"
 
 progress() {
 	echo "-- $*" >&2
@@ -118,9 +123,15 @@ progress "load average $(cut -d ' ' -f 1 /proc/loadavg) on $(nproc) CPUs; $runs 
 failover_up blue green
 lab_steerd
 for row in $rows; do
-	for rate in $rates; do
-		[[ $row == *-alone && $rate = 200 ]] || cell "$row" "$rate"
-	done
+	case $row in
+	calm) alarm calm "$minutes" ;;
+	flood | slower) alarm "$row" $ALARM_MINUTES_SHORT ;;
+	*)
+		for rate in $rates; do
+			[[ $row == *-alone && $rate = 200 ]] || cell "$row" "$rate"
+		done
+		;;
+	esac
 done
 # A goal that was missed is a result: no logs for that.
 /usr/bin/python3 "$LAB_ROOT/tests/failover/judge.py" table "$LAB_DIR/results" "$output" || {

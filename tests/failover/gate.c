@@ -12,6 +12,7 @@
  * REALTIME_NS" once done, with the times just before.
  *   lose N BACKEND ...   from now on of N frames in 256 either way
  *   signal N PID ...
+ *   note 0|1             whether SYNs are noted; they are at first
  *   look                 nothing but the answer
  */
 #include "failover/gate.h"
@@ -29,6 +30,7 @@
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,10 +41,12 @@
 #define LINE_MAX_SIZE 512
 #define LOOK_MS	      100 /* between two looks for notes */
 
+struct gates;
+
 struct gate {
 	char name[32];
 	struct gate_bpf *skeleton;
-	FILE *notes; /* where its go */
+	const struct gates *all;
 };
 
 struct gates {
@@ -50,6 +54,7 @@ struct gates {
 	unsigned int n;
 	struct ring_buffer *rings;
 	FILE *notes;
+	bool silent;
 	int commands;
 	char line[LINE_MAX_SIZE];
 	size_t line_used;
@@ -78,9 +83,11 @@ static int take_note(void *context, void *data, size_t size)
 	char source[INET_ADDRSTRLEN];
 
 	(void)size;
+	if (gate->all->silent)
+		return 0;
 	inet_ntop(AF_INET, &note->source_be, source, sizeof(source));
-	fprintf(gate->notes, "%" PRIu64 " %s %s %u %u\n", (uint64_t)note->at_ns, gate->name, source,
-		ntohs(note->port_be), ntohl(note->sequence_be));
+	fprintf(gate->all->notes, "%" PRIu64 " %s %s %u %u\n", (uint64_t)note->at_ns, gate->name,
+		source, ntohs(note->port_be), ntohl(note->sequence_be));
 	return 0;
 }
 
@@ -123,7 +130,7 @@ static int gate_open(struct gates *gates, struct gate *gate, const char *namespa
 	ifindex = if_nametoindex(interface);
 	if (!ifindex)
 		return -errno;
-	gate->notes = gates->notes;
+	gate->all = gates;
 	gate->skeleton = gate_bpf__open_and_load();
 	if (!gate->skeleton)
 		return -errno;
@@ -136,6 +143,12 @@ static int gate_open(struct gates *gates, struct gate *gate, const char *namespa
 	gates->rings = ring_buffer__new(bpf_map__fd(gate->skeleton->maps.notes), take_note, gate,
 					NULL);
 	return gates->rings ? 0 : -errno;
+}
+
+static void write_notes(const struct gates *gates)
+{
+	ring_buffer__consume(gates->rings);
+	fflush(gates->notes);
 }
 
 static struct gate *gate_find(struct gates *gates, const char *name)
@@ -161,6 +174,14 @@ static int lose(struct gates *gates, uint32_t of_256, char *names)
 	return 0;
 }
 
+/* What came up to now still goes by what was said before. */
+static int set_silent(struct gates *gates, bool silent)
+{
+	write_notes(gates);
+	gates->silent = silent;
+	return 0;
+}
+
 static int send_signals(int number, char *pids)
 {
 	char *pid;
@@ -174,12 +195,6 @@ static int send_signals(int number, char *pids)
 	return 0;
 }
 
-static void write_notes(const struct gates *gates)
-{
-	ring_buffer__consume(gates->rings);
-	fflush(gates->notes);
-}
-
 /* What came before the answer is noted by then. */
 static void obey(struct gates *gates, char *line)
 {
@@ -190,6 +205,8 @@ static void obey(struct gates *gates, char *line)
 
 	if (verb && strcmp(verb, "look") == 0)
 		r = 0;
+	else if (number && strcmp(verb, "note") == 0)
+		r = set_silent(gates, atoi(number) == 0);
 	else if (line && strcmp(verb, "lose") == 0)
 		r = lose(gates, (uint32_t)atoi(number), line);
 	else if (line && strcmp(verb, "signal") == 0)

@@ -3,6 +3,8 @@
 """From what gates and clients noted to how long a dead backend was sent to, and what that cost.
 
 judge.py cell ROW RATE FOLDER   one figure's faults, as a line of JSON
+judge.py alarm ROW MINUTES SINCE FOLDER
+                                the same where nothing failed; since then, seconds of the epoch
 judge.py line                   such a line on standard input, in words
 judge.py table FILE table|json  all of them; exit status 1 unless every goal is met
 """
@@ -17,6 +19,8 @@ CLIENTS = "10.64."
 LATE_S = 0.5  # a SYN or a request was repeated by then
 NEVER_MS = 300  # as near to the end of the fault as this: nothing was found out
 STEADY_NS = 500_000_000  # before a fault
+SERVED = 0.99  # of the requests, where nobody fails
+FLOOD = 0.95 * 50000  # SYNs a second
 LAG_MS = 20  # of the load behind its timetable, 99 of 100 flows
 
 WHAT = {
@@ -29,6 +33,9 @@ WHAT = {
     "stopped-alone": "process stopped, steerd killed first",
     "stack-alone": "whole stack gone, steerd killed first",
     "loss": "host gone for 1 in 4 packets",
+    "calm": "steady load, every CPU busy",
+    "flood": "SYN flood, 50,000/s, spoofed",
+    "slower": "every backend slower together",
 }
 GOAL_MS = {
     "killed": {200: 250, 5000: 40},
@@ -174,6 +181,44 @@ def cell(row, rate, folder):
     return 0
 
 
+def read_flood(folder):
+    """SYNs a second, or None without a flood."""
+    try:
+        with open(os.path.join(folder, "flood.log"), encoding="ascii") as text:
+            flood = json.load(text)
+            return flood["sent"] / flood["seconds"]
+    except FileNotFoundError:
+        return None
+
+
+def alarm(row, minutes, since, folder):
+    taken_out = [
+        why for at_s, _, up, why in read_events(folder) if not up and at_s >= float(since)
+    ]
+    with open(os.path.join(folder, "load.json"), encoding="ascii") as text:
+        summary = json.load(text)
+    requests, answered = summary["new"]["requests"], summary["new"]["ok"]
+    flood = read_flood(folder) if row == "flood" else None
+    problems = [] if flood is None or flood > FLOOD else [f"the flood had {flood:.0f} SYNs/s only"]
+    print(
+        json.dumps(
+            {
+                "row": row,
+                "what": WHAT[row],
+                "minutes": int(minutes),
+                "taken_out": taken_out,
+                "requests": requests,
+                "failed": requests - answered,
+                "flood": flood,
+                "met": not taken_out and answered >= SERVED * requests and not problems,
+                "load": summary,
+                "problems": problems,
+            }
+        )
+    )
+    return 0
+
+
 # ---- table ----
 
 
@@ -212,7 +257,26 @@ def show_notes(result):
         yield f"the load fell behind: {problem}"
 
 
+def show_alarm(result):
+    return (
+        f"{result['minutes']:>7} min{len(result['taken_out']):>10} taken out"
+        f"{result['failed']:>10,} of {result['requests']:,} failed  "
+        + ("met" if result["met"] else "NOT MET")
+    )
+
+
+def print_alarms(results):
+    if results:
+        print("4 backends, none failing: how many were taken out")
+    for result in results:
+        print(f"{result['what']:<42}{show_alarm(result)}")
+        for note in sorted(set(result["taken_out"])) + result["problems"]:
+            print(f"  {note}")
+
+
 def print_table(results):
+    if not results:
+        return
     runs = max(len(r["faults"]) for r in results)
     print("4 backends, one failing: from the fault to the last new connection sent there, and per")
     print(f"fault the requests that failed, or were answered after {LATE_S} s; {runs} faults each")
@@ -232,17 +296,24 @@ def print_table(results):
 def table(path, output):
     with open(path, encoding="utf-8") as lines:
         results = [json.loads(line) for line in lines]
-    missed = [f"{r['row']} at {r['rate']}/s" for r in results if not r["met"]]
+    cells = [result for result in results if "rate" in result]
+    alarms = [result for result in results if "minutes" in result]
+    missed = [f"{r['row']} at {r['rate']}/s" for r in cells if not r["met"]]
+    missed += [r["row"] for r in alarms if not r["met"]]
     if output == "json":
-        print(json.dumps({"cells": results, "missed": missed}, indent=2))
+        print(json.dumps({"cells": cells, "alarms": alarms, "missed": missed}, indent=2))
     else:
-        print_table(results)
+        print_table(cells)
+        print_alarms(alarms)
         print("all goals are met" if not missed else "not met: " + ", ".join(missed))
     return 1 if missed else 0
 
 
 def line():
     result = json.load(sys.stdin)
+    if "minutes" in result:
+        print(" ".join(show_alarm(result).split()))
+        return 0
     print(
         f"{show_ms(result['last_ms']['median'])}, at worst {show_ms(result['last_ms']['worst'])}; "
         f"{result['failed']['median']:g} requests failed; "
@@ -253,7 +324,7 @@ def line():
 
 def main():
     what, arguments = sys.argv[1], sys.argv[2:]
-    return {"cell": cell, "line": line, "table": table}[what](*arguments)
+    return {"cell": cell, "alarm": alarm, "line": line, "table": table}[what](*arguments)
 
 
 if __name__ == "__main__":
