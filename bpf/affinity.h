@@ -6,6 +6,7 @@
 #ifndef STEER_AFFINITY_H
 #define STEER_AFFINITY_H
 
+#include "breaker.h"
 #include "context.h"
 #include "health.h"
 #include "telemetry.h"
@@ -17,20 +18,17 @@ static __always_inline __u64 affinity_word(const struct steer_ctx *ctx, __u16 ge
 	       (__u64)generation << FLOW_GENERATION_SHIFT | (__u16)ctx->slot;
 }
 
-static __always_inline void affinity_write(const struct steer_ctx *ctx, struct flow_entry *e,
-					   __u64 word)
-{
-	e->key = ctx->fingerprint ^ word;
-	e->word = word;
-}
-
 static __always_inline bool affinity_starts_anew(const struct steer_ctx *ctx, __u64 word)
 {
 	if (ctx->about_flow)
 		return false;
 	if (ctx->tuple->protocol == IPPROTO_UDP)
 		return (__u16)(ctx->tick - (word >> FLOW_SEEN_SHIFT)) > FLOW_UDP_IDLE_TICKS;
-	return (ctx->tcp_flags & TCP_SYN) && (word >> FLOW_FLAGS_SHIFT & FLOW_CLOSING);
+	if (!(ctx->tcp_flags & TCP_SYN))
+		return false;
+	return word >> FLOW_FLAGS_SHIFT & FLOW_CLOSING ||
+	       (word >> FLOW_FLAGS_SHIFT & FLOW_CONNECTING && !(ctx->tcp_flags & TCP_ACK) &&
+		breaker_gives_up(ctx));
 }
 
 static __always_inline struct flow_entry *affinity_oldest(const struct steer_ctx *ctx,
@@ -95,12 +93,12 @@ static __always_inline bool affinity_recall(struct steer_ctx *ctx)
 		return false;
 	}
 	now = (word & ~(0xffffULL << FLOW_SEEN_SHIFT)) | (__u64)ctx->tick << FLOW_SEEN_SHIFT;
-	if (!(ctx->tcp_flags & TCP_SYN))
-		now &= ~((__u64)FLOW_CONNECTING << FLOW_FLAGS_SHIFT);
+	if (word >> FLOW_FLAGS_SHIFT & FLOW_CONNECTING && !(ctx->tcp_flags & TCP_SYN))
+		now ^= (__u64)(FLOW_CONNECTING | FLOW_CONNECTED) << FLOW_FLAGS_SHIFT;
 	if (ctx->tcp_flags & (TCP_FIN | TCP_RST))
 		now |= (__u64)FLOW_CLOSING << FLOW_FLAGS_SHIFT;
 	if (now != word)
-		affinity_write(ctx, ctx->entry, now);
+		steer_write_flow(ctx, ctx->entry, now);
 	return true;
 }
 
@@ -110,9 +108,9 @@ static __always_inline void affinity_close(const struct steer_ctx *ctx)
 	__u64 keep = FLOW_USED | 0xffffULL << FLOW_GENERATION_SHIFT | 0xffff;
 
 	if (ctx->entry)
-		affinity_write(ctx, ctx->entry,
-			       (ctx->word & keep) | (__u64)ctx->tick << FLOW_SEEN_SHIFT |
-				       (__u64)FLOW_CLOSING << FLOW_FLAGS_SHIFT);
+		steer_write_flow(ctx, ctx->entry,
+				 (ctx->word & keep) | (__u64)ctx->tick << FLOW_SEEN_SHIFT |
+					 (__u64)FLOW_CLOSING << FLOW_FLAGS_SHIFT);
 }
 
 /* True while this CPU may still remember flows in this tick. */
@@ -145,9 +143,9 @@ static __always_inline void affinity_remember(struct steer_ctx *ctx)
 			r->flow_evictions++;
 	}
 	ctx->remembered = true;
-	affinity_write(ctx, ctx->entry,
-		       affinity_word(ctx, ctx->backend->generation,
-				     telemetry_flags(ctx) | (closing ? FLOW_CLOSING : 0)));
+	steer_write_flow(ctx, ctx->entry,
+			 affinity_word(ctx, ctx->backend->generation,
+				       telemetry_flags(ctx) | (closing ? FLOW_CLOSING : 0)));
 }
 
 #endif

@@ -7,56 +7,60 @@
 #ifndef STEER_BALANCE_H
 #define STEER_BALANCE_H
 
+#include "breaker.h"
 #include "context.h"
 #include "health.h"
 
 /* balance() answers with a backend's slot, the share << 16 and this; else why there is none. */
-#define BALANCE_FOUND (1ULL << 32)
+#define BALANCE_FOUND	(1ULL << 32)
+#define BALANCE_AGAINST (1ULL << 33) /* found, but not as health and breakers would have it */
 
-/* The choice at `slot` or, its stack being down, at the slots that follow. */
-static __always_inline const struct choice *balance_stack(__u32 cpu, __u32 bank,
-							  const struct service *service,
-							  const struct split *split, __u32 slot)
+/*
+ * Which of the split's choices is at `slot` or, its stack being down or in `avoid` (a bit for each
+ * choice), at the slots that follow. None: the first one.
+ */
+static __always_inline __u32 balance_stack(__u32 cpu, __u32 bank, const struct service *service,
+					   const struct split *split, __u32 slot, __u32 avoid)
 {
-	const struct choice *first = 0;
+	__u32 first = split->choice[slot & (STEER_SPLIT_SLOTS - 1)] & (STEER_SPLIT_CHOICES - 1);
 
 	for (int i = 0; i < STEER_STACK_TRIES; i++) {
-		const struct choice *c =
-			&service->choice[split->choice[slot & (STEER_SPLIT_SLOTS - 1)] &
-					 (STEER_SPLIT_CHOICES - 1)];
-		__u32 key = bank * STEER_STACKS + c->stack;
+		__u32 at = split->choice[slot & (STEER_SPLIT_SLOTS - 1)] &
+			   (STEER_SPLIT_CHOICES - 1);
+		__u32 key = bank * STEER_STACKS + service->choice[at].stack;
 		const struct stack *stack = bpf_map_lookup_elem(&stacks, &key);
 
-		if (stack && stack->up)
-			return c;
-		if (i == 0) {
-			first = c;
+		if (stack && stack->up && !(avoid >> at & 1))
+			return at;
+		if (i == 0 && !avoid)
 			STEER_NOTE(cpu, repicks);
-		}
 		slot = split_next_slot(slot);
 	}
-	STEER_NOTE(cpu, panics);
 	return first;
 }
 
-/* The backend at `at` or, where that takes no new flows, at the slots that follow. */
-static __always_inline __u64 balance_backend(__u32 cpu, const struct ring *ring, __u32 at)
+/*
+ * The backend at `at` of a ring (key: of map `rings`) or, where that takes no new flows, at the
+ * slots that follow. Global, as balance().
+ */
+__attribute__((noinline)) __u64 balance_backend(__u32 cpu, __u32 key, __u32 at)
 {
+	const struct ring *ring = bpf_map_lookup_elem(&rings, &key);
 	__u64 first = REASON_NO_BACKEND;
 
+	if (!ring)
+		return REASON_TABLE;
 #pragma clang loop unroll(full) /* 5.10 and 6.1 refuse the loop that clang makes of it */
 	for (int i = 0; i < STEER_BACKEND_TRIES; i++) {
 		__u32 slot = ring->backend[at & (STEER_RING_SLOTS - 1)];
 		const struct backend *b = bpf_map_lookup_elem(&backends, &slot);
 
-		if (b && health_takes_new(b))
+		if (b && health_takes_new(b) && !breaker_refuses(cpu, slot))
 			return BALANCE_FOUND | slot;
 		if (b && first == REASON_NO_BACKEND && (b->state & BACKEND_ROUTE))
-			first = BALANCE_FOUND | slot;
+			first = BALANCE_FOUND | BALANCE_AGAINST | slot;
 		at = ring_next_slot(at);
 	}
-	if (first != REASON_NO_BACKEND)
-		STEER_NOTE(cpu, panics);
 	return first;
 }
 
@@ -65,12 +69,11 @@ static __always_inline __u64 balance_pick(__u32 cpu, const struct pending_flow *
 	const struct hash_key *fleet = &control.fleet_key[flow->bank & (STEER_BANKS - 1)];
 	__u64 client_sum = hash_client_sum(fleet, &flow->tuple);
 	__u64 flow_sum = hash_flow_sum(fleet, &flow->tuple, client_sum);
-	__u32 key = flow->bank * limits.services + flow->service;
+	__u32 key = flow->bank * limits.services + flow->service, choice, avoid = 0;
 	const struct service *service = bpf_map_lookup_elem(&services, &key);
-	const struct choice *choice;
+	__u32 at = ring_slot(flow->service_flags & VIP_STICKY_CLIENT ? client_sum : flow_sum);
+	__u64 first = REASON_NO_BACKEND, found;
 	const struct split *split;
-	const struct ring *ring;
-	__u64 found;
 
 	if (!service)
 		return REASON_TABLE;
@@ -78,17 +81,24 @@ static __always_inline __u64 balance_pick(__u32 cpu, const struct pending_flow *
 	split = bpf_map_lookup_elem(&splits, &key);
 	if (!split)
 		return REASON_TABLE;
-	choice = balance_stack(cpu, flow->bank, service, split, split_slot(client_sum));
-	if (!choice)
-		return REASON_TABLE;
-	key = flow->bank * STEER_STACKS + choice->stack;
-	ring = bpf_map_lookup_elem(&rings, &key);
-	if (!ring)
-		return REASON_TABLE;
-	found = balance_backend(
-		cpu, ring,
-		ring_slot(flow->service_flags & VIP_STICKY_CLIENT ? client_sum : flow_sum));
-	return found & BALANCE_FOUND ? found | (__u64)choice->share << 16 : found;
+	for (int i = 0; i < STEER_STACK_PICKS; i++) {
+		choice = balance_stack(cpu, flow->bank, service, split, split_slot(client_sum),
+				       avoid);
+		if (avoid >> choice & 1)
+			break;
+		key = flow->bank * STEER_STACKS + service->choice[choice].stack;
+		found = balance_backend(cpu, key, at);
+		if (found & BALANCE_FOUND)
+			found |= (__u64)service->choice[choice].share << 16;
+		if ((found & BALANCE_FOUND) && !(found & BALANCE_AGAINST))
+			return found;
+		if (!(first & BALANCE_FOUND))
+			first = found;
+		avoid |= 1U << choice;
+	}
+	if (first & BALANCE_FOUND)
+		STEER_NOTE(cpu, panics);
+	return first;
 }
 
 /* A global function: verified once, by itself, and not along every way that leads here. */

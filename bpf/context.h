@@ -64,6 +64,19 @@ static __always_inline const struct backend *steer_backend(__u32 slot)
 	return bpf_map_lookup_elem(&backends, &slot);
 }
 
+static __always_inline struct backend_watch *steer_watch(__u32 slot)
+{
+	return bpf_map_lookup_elem(&backend_watch, &slot);
+}
+
+/* `word`: flow_data as one word. */
+static __always_inline void steer_write_flow(const struct steer_ctx *ctx, struct flow_entry *e,
+					     __u64 word)
+{
+	e->key = ctx->fingerprint ^ word;
+	e->word = word;
+}
+
 #define STEER_NOTE(cpu, name)                                                                      \
 	do {                                                                                       \
 		struct reasons *r_ = steer_reasons(cpu);                                           \

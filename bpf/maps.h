@@ -115,7 +115,7 @@ struct {
 /* Key: CPU * limits.backends + slot. Writer: SYNs, ends of flows on that CPU. 2 MiB a CPU. */
 STEER_ARRAY(flow_counts, struct flow_counts, 1);
 
-/* Key: backend slot. Writer: packets on any CPU; the agent clears a slot it fills. 512 KiB. */
+/* Key: backend slot. Writer: packets on any CPU; agent: limits, and clears. 2 MiB. */
 STEER_ARRAY(backend_watch, struct backend_watch, 1);
 
 /* Events about flows for the agent. Writer: packets, rationed. 256 KiB. */

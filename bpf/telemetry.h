@@ -6,12 +6,14 @@
 #ifndef STEER_TELEMETRY_H
 #define STEER_TELEMETRY_H
 
+#include "breaker.h"
 #include "context.h"
 #include "events.h"
 #include "quic.h"
 #include "sample.h"
 
-#define FLOW_WATCHED ((__u64)(FLOW_CONNECTING | FLOW_SAMPLED) << FLOW_FLAGS_SHIFT)
+#define FLOW_BEGINNING (FLOW_CONNECTING | FLOW_CONNECTED | FLOW_ASKED)
+#define FLOW_WATCHED   ((__u64)(FLOW_BEGINNING | FLOW_SAMPLED) << FLOW_FLAGS_SHIFT)
 
 #define TCP_TIMESTAMP_ONLY 0x0101080a /* NOP, NOP, timestamps: as RFC 7323, appendix A advises */
 
@@ -20,11 +22,6 @@ static __always_inline struct flow_counts *telemetry_counts(const struct steer_c
 	__u32 key = ctx->cpu * limits.backends + ctx->slot;
 
 	return bpf_map_lookup_elem(&flow_counts, &key);
-}
-
-static __always_inline struct backend_watch *telemetry_watch(__u32 slot)
-{
-	return bpf_map_lookup_elem(&backend_watch, &slot);
 }
 
 static __always_inline struct flow_sample *telemetry_line(__u64 fingerprint)
@@ -203,17 +200,21 @@ static __always_inline __u64 telemetry_where(const struct steer_ctx *ctx)
 
 static __always_inline void telemetry_new_flow(struct steer_ctx *ctx)
 {
+	struct backend_watch *watch;
 	struct flow_counts *counts;
 	__u64 flags;
 
 	if (!has_telemetry || !ctx->remembered || (ctx->moved && !(ctx->tcp_flags & TCP_SYN)))
 		return;
 	counts = telemetry_counts(ctx);
-	if (counts && ctx->tuple->protocol == IPPROTO_TCP) {
-		if (ctx->tcp_flags & TCP_SYN)
+	watch = steer_watch(ctx->slot);
+	if (counts && watch && ctx->tuple->protocol == IPPROTO_TCP) {
+		if (ctx->tcp_flags & TCP_SYN) {
 			counts->syns++;
-		else
+			breaker_owe(&watch->handshakes);
+		} else {
 			counts->taken_over++;
+		}
 	}
 	flags = telemetry_flags(ctx);
 	if (flags & FLOW_SAMPLED)
@@ -235,10 +236,13 @@ static __always_inline void telemetry_forget(const struct steer_ctx *ctx)
 
 static __always_inline void telemetry_handshake(struct steer_ctx *ctx, struct flow_counts *counts)
 {
-	struct backend_watch *watch = telemetry_watch(ctx->slot);
+	struct backend_watch *watch = steer_watch(ctx->slot);
 
+	if (!watch)
+		return;
 	if (ctx->tcp_flags & TCP_SYN) {
 		counts->syn_retransmits++;
+		breaker_owe(&watch->handshakes);
 		events_send(ctx, FLOW_EVENT_SYN_RETRANSMITTED, 0);
 		return;
 	}
@@ -248,9 +252,7 @@ static __always_inline void telemetry_handshake(struct steer_ctx *ctx, struct fl
 		return;
 	}
 	counts->handshakes++;
-	if (!watch)
-		return;
-	watch->handshake_tick = ctx->tick;
+	breaker_paid(&watch->handshakes);
 	if (!watch->greeted) {
 		watch->greeted = 1;
 		events_send(ctx, FLOW_EVENT_FIRST_FLOW, 0);
@@ -267,7 +269,7 @@ static __always_inline void telemetry_end(struct steer_ctx *ctx, struct flow_cou
 		return;
 	}
 	counts->resets++;
-	watch = telemetry_watch(ctx->slot);
+	watch = steer_watch(ctx->slot);
 	if (!watch)
 		return;
 	if (watch->reset_tick != ctx->tick) {
@@ -293,15 +295,17 @@ static __always_inline void telemetry(struct steer_ctx *ctx)
 			counts->icmp_errors++;
 		return;
 	}
-	if (ctx->word >> FLOW_FLAGS_SHIFT & FLOW_CONNECTING ||
+	if (ctx->word >> FLOW_FLAGS_SHIFT & FLOW_BEGINNING ||
 	    ctx->tcp_flags & (TCP_FIN | TCP_RST)) {
 		counts = telemetry_counts(ctx);
 		if (!counts)
 			return;
 		if (ctx->word >> FLOW_FLAGS_SHIFT & FLOW_CONNECTING)
 			telemetry_handshake(ctx, counts);
-		else
+		else if (ctx->tcp_flags & (TCP_FIN | TCP_RST))
 			telemetry_end(ctx, counts);
+		if (ctx->word >> FLOW_FLAGS_SHIFT & FLOW_BEGINNING)
+			breaker_follow(ctx, counts);
 	}
 	if (ctx->word >> FLOW_FLAGS_SHIFT & FLOW_SAMPLED &&
 	    telemetry_packet(ctx->xdp, ctx->fingerprint, telemetry_where(ctx), ctx->cpu))

@@ -73,6 +73,8 @@ static void fill_backend(struct arena *arena, const struct agent *agent,
 	struct backend_view look;
 
 	backends_look(agent_backends(agent), stack->slots[i], &look);
+	if (!look.reason[0] && look.breaker[0])
+		look.reason = arena_take(arena, util_strdup(look.breaker));
 	status->address = route->backends_n ? arena_address(arena, &route->backends[i].address)
 					    : (char *)"local";
 	status->weight = route->backends_n ? route->backends[i].weight : 1;

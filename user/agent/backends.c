@@ -4,6 +4,7 @@
 #include <bpf/bpf.h>
 #include <errno.h>
 
+#include "agent/breaker.h"
 #include "common/log.h"
 #include "common/text.h"
 #include "common/util.h"
@@ -89,10 +90,12 @@ static void publish(struct backend_entry *entry, unsigned int changed)
 	bool up = entry->health.bits & BACKEND_NEW;
 	bool was_up = backend_entry_map(entry)->state & BACKEND_NEW;
 
-	if (up && !was_up)
+	if (up && !was_up) {
+		breaker_close(&entry->owner->view->watch[backend_entry_slot(entry)]);
 		backends_ramp_begin(entry);
-	else if (!up)
+	} else if (!up) {
 		backends_ramp_end(entry);
+	}
 	__atomic_store_n(&backend_entry_map(entry)->state, entry->health.bits, __ATOMIC_RELEASE);
 	if (!(changed & HEALTH_CHANGED_BITS))
 		return;
@@ -204,7 +207,7 @@ static void forget_last(const struct datapath_view *view, uint32_t slot, uint16_
 		view->backend_counters[cpu * view->backend_slots + slot] = (struct traffic){};
 		view->flow_counts[cpu * view->backend_slots + slot] = (struct flow_counts){};
 	}
-	view->watch[slot] = (struct backend_watch){.generation = generation};
+	breaker_start(&view->watch[slot], generation);
 }
 
 /* Whose ICMP errors about tunnels to the slot's address are: the first one's that has it. */
@@ -385,6 +388,8 @@ void backends_look(const struct backends *b, uint32_t slot, struct backend_view 
 				     .part = (double)ramp_part(&entry->ramp, now) / RING_WHOLE,
 				     .ramp_left_ms = ramp_left_ms(&entry->ramp, now),
 				     .next_hop = entry->next_hop};
+	if (view->has_telemetry && ret->takes_new)
+		breaker_text(&view->watch[slot], util_now_ns(), ret->breaker);
 	for (uint32_t cpu = 0; cpu < view->cpus; cpu++) {
 		const struct traffic *t = &view->backend_counters[cpu * view->backend_slots + slot];
 

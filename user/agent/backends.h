@@ -9,6 +9,7 @@
 
 #include <systemd/sd-event.h>
 
+#include "agent/breaker.h"
 #include "agent/datapath.h"
 #include "agent/events.h"
 #include "agent/health_state.h"
@@ -62,10 +63,11 @@ struct backend_view {
 	const char *reason; /* why not, or why it is forced up; "" otherwise */
 	uint64_t since_ms;  /* util_now_ms() of the last change */
 	enum health_override override;
-	const char *next_hop;  /* "eth0 02:00:00:00:00:01"; "" : not resolved */
-	uint64_t failovers;    /* since this process has had it: see struct health_state */
-	double part;	       /* of its share of new flows: below 1 in its slow start */
-	uint32_t ramp_left_ms; /* until all of it; 0: no slow start */
+	char breaker[BREAKER_TEXT_MAX]; /* why it is open; "": closed, or out anyway */
+	const char *next_hop;		/* "eth0 02:00:00:00:00:01"; "" : not resolved */
+	uint64_t failovers;		/* since this process has had it: see struct health_state */
+	double part;			/* of its share of new flows: below 1 in its slow start */
+	uint32_t ramp_left_ms;		/* until all of it; 0: no slow start */
 	uint64_t packets;
 	uint64_t bytes;
 };

@@ -127,70 +127,78 @@ static bool explain_affinity(const struct datapath_view *view, const struct flow
 	return true;
 }
 
-static const struct choice *explain_stack(const struct datapath_view *view, uint32_t bank,
-					  const struct service *service, uint32_t slot,
-					  struct explanation *ret)
+/* As balance_stack() of bpf/balance.h. */
+static unsigned int explain_stack(const struct datapath_view *view, uint32_t bank,
+				  const struct service *service, uint32_t slot, uint32_t avoid,
+				  struct explanation *ret)
 {
 	const struct split *split = &view->splits[bank * view->split_slots + service->split];
-	const struct choice *first = NULL, *choice;
+	unsigned int first = split->choice[slot] % STEER_SPLIT_CHOICES;
 
-	say(ret, "policy", "the service's own split; the client's slot is %u of %u", slot,
-	    STEER_SPLIT_SLOTS);
+	if (!avoid)
+		say(ret, "policy", "the service's own split; the client's slot is %u of %u", slot,
+		    STEER_SPLIT_SLOTS);
 	for (unsigned int i = 0; i < STEER_STACK_TRIES; i++) {
-		const struct stack *stack;
+		unsigned int at = split->choice[slot] % STEER_SPLIT_CHOICES;
+		const struct stack *stack =
+			&view->stacks[bank * STEER_STACKS + service->choice[at].stack];
 
-		choice = &service->choice[split->choice[slot] % STEER_SPLIT_CHOICES];
-		stack = &view->stacks[bank * STEER_STACKS + choice->stack];
-		if (stack->up) {
-			if (i)
+		if (stack->up && !(avoid >> at & 1)) {
+			if (i && !avoid)
 				say(ret, "health", "stack %s, after %u that are down", stack->name,
 				    i);
 			else
 				say(ret, "health", "stack %s is up", stack->name);
-			return choice;
+			return at;
 		}
-		first = first ? first : choice;
 		slot = split_next_slot(slot);
 	}
-	say(ret, "health", "no stack is up within %d tries: health is ignored, stack %s",
-	    STEER_STACK_TRIES, view->stacks[bank * STEER_STACKS + first->stack].name);
+	if (!avoid)
+		say(ret, "health", "no stack is up within %d tries: health is ignored, stack %s",
+		    STEER_STACK_TRIES,
+		    view->stacks[bank * STEER_STACKS + service->choice[first].stack].name);
 	return first;
 }
 
+static bool breaker_open(const struct datapath_view *view, uint32_t slot)
+{
+	return view->has_telemetry && breaker_is_open(&view->watch[slot], util_now_ns());
+}
+
+/* As balance_backend(); *ret_first: the first that packets could be sent to, or -1. */
 static bool explain_backend(const struct datapath_view *view, const struct ring *ring, uint32_t at,
-			    struct explanation *ret)
+			    int64_t *ret_first, struct explanation *ret)
 {
 	const uint8_t both = BACKEND_NEW | BACKEND_ROUTE;
-	struct backend b, first = {};
+	unsigned int down = 0, open = 0;
 	char text[ADDRESS_TEXT_MAX];
-	int64_t first_slot = -1;
+	struct backend b;
 
-	for (int i = 0; i < STEER_BACKEND_TRIES; i++) {
+	for (int i = 0; i < STEER_BACKEND_TRIES; i++, at = ring_next_slot(at)) {
 		uint32_t slot = ring->backend[at];
 
-		if (look_backend(view, slot, &b)) {
-			if ((b.state & both) == both) {
-				set_backend(ret, slot, &b);
-				say(ret, "balance", "ring slot %u of %u: backend %s%s", at,
-				    STEER_RING_SLOTS, backend_text(&b, text),
-				    i ? ", those before being down" : "");
-				return true;
-			}
-			if (first_slot < 0 && (b.state & BACKEND_ROUTE)) {
-				first = b;
-				first_slot = slot;
-			}
+		if (!look_backend(view, slot, &b))
+			continue;
+		if (*ret_first < 0 && (b.state & BACKEND_ROUTE))
+			*ret_first = slot;
+		if ((b.state & both) != both) {
+			down++;
+		} else if (breaker_open(view, slot)) {
+			open++;
+		} else {
+			set_backend(ret, slot, &b);
+			say(ret, "balance", "ring slot %u of %u: backend %s%s%s", at,
+			    STEER_RING_SLOTS, backend_text(&b, text),
+			    down ? ", those before being down" : "",
+			    open ? ", those before having an open breaker" : "");
+			return true;
 		}
-		at = ring_next_slot(at);
 	}
-	if (first_slot < 0) {
-		say(ret, "balance", "no backend that packets could be sent to");
-		return false;
-	}
-	set_backend(ret, (uint32_t)first_slot, &first);
-	say(ret, "balance", "all look down: health is ignored, backend %s",
-	    backend_text(&first, text));
-	return true;
+	say(ret, "balance",
+	    "no backend takes new flows: %u tries met one that is down, %u one "
+	    "whose breaker is open",
+	    down, open);
+	return false;
 }
 
 static bool explain_balance(const struct datapath_view *view, uint32_t bank,
@@ -201,10 +209,31 @@ static bool explain_balance(const struct datapath_view *view, uint32_t bank,
 	uint64_t client = hash_client_sum(fleet, tuple);
 	uint64_t flow = hash_flow_sum(fleet, tuple, client);
 	const struct service *service = &view->services[bank * view->service_slots + vip->service];
-	const struct choice *choice = explain_stack(view, bank, service, split_slot(client), ret);
+	uint32_t at = ring_slot(vip->flags & VIP_STICKY_CLIENT ? client : flow), avoid = 0;
+	char text[ADDRESS_TEXT_MAX];
+	int64_t first = -1;
+	struct backend b;
 
-	return explain_backend(view, &view->rings[bank * STEER_STACKS + choice->stack],
-			       ring_slot(vip->flags & VIP_STICKY_CLIENT ? client : flow), ret);
+	for (int i = 0; i < STEER_STACK_PICKS; i++) {
+		unsigned int choice = explain_stack(view, bank, service, split_slot(client), avoid,
+						    ret);
+		uint32_t stack = service->choice[choice].stack;
+
+		if (avoid >> choice & 1)
+			break;
+		if (explain_backend(view, &view->rings[bank * STEER_STACKS + stack], at, &first,
+				    ret))
+			return true;
+		avoid |= 1U << choice;
+	}
+	if (first < 0 || !look_backend(view, (uint32_t)first, &b)) {
+		say(ret, "balance", "no backend that packets could be sent to");
+		return false;
+	}
+	set_backend(ret, (uint32_t)first, &b);
+	say(ret, "balance", "nothing better: health is ignored, backend %s",
+	    backend_text(&b, text));
+	return true;
 }
 
 static enum steer_reason explain_forward(const struct datapath_view *view, struct explanation *ret)

@@ -9,7 +9,7 @@
 #include "agent/datapath.h"
 #include "common/routes.h"
 
-#define EXPLAIN_STAGES_MAX  6
+#define EXPLAIN_STAGES_MAX  12
 #define EXPLAIN_VERDICT_MAX 256
 
 struct explain_stage {

@@ -65,7 +65,13 @@ static const char *backend_text(const struct compiled *live, size_t i, size_t j,
 	return stack->backends_n ? address_text(&stack->backends[j].address, text) : "local";
 }
 
-enum backend_number { BACKEND_PACKETS, BACKEND_BYTES, BACKEND_UP, BACKEND_FAILOVERS };
+enum backend_number {
+	BACKEND_PACKETS,
+	BACKEND_BYTES,
+	BACKEND_UP,
+	BACKEND_BREAKER,
+	BACKEND_FAILOVERS
+};
 
 static uint64_t backend_count(const struct backend_view *look, enum backend_number what)
 {
@@ -96,6 +102,8 @@ static bool step_backend(struct metrics_out *out, const struct page_family *fami
 			       {"backend", backend_text(live, i, j, text)});
 	if (what == BACKEND_UP)
 		metrics_gauge(out, look.takes_new, labels);
+	else if (what == BACKEND_BREAKER)
+		metrics_gauge(out, look.breaker[0] != 0, labels);
 	else
 		metrics_count(out, backend_count(&look, what), labels);
 	return true;
@@ -148,6 +156,9 @@ static const struct page_family families[] = {
 	 step_backend, .part = {{BACKEND_BYTES}}},
 	{{"steerd_backend_up", METRIC_GAUGE, "Whether the backend takes new flows: 1 or 0."},
 	 step_backend, .part = {{BACKEND_UP}}},
+	{{"steerd_breaker_open", METRIC_GAUGE,
+	  "Whether the kernel gives the backend no new flows though health would: 1 or 0."},
+	 step_backend, .part = {{BACKEND_BREAKER}}},
 	{{"steerd_failovers_total", METRIC_COUNTER,
 	  "Times that health checks or a lost next hop took the backend out of new flows."},
 	 step_backend, .part = {{BACKEND_FAILOVERS}}},

@@ -102,6 +102,14 @@ unsigned long long util_now_ms(void)
 	return clock_ms(CLOCK_MONOTONIC);
 }
 
+unsigned long long util_now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (unsigned long long)now.tv_sec * 1000000000 + (unsigned long long)now.tv_nsec;
+}
+
 unsigned long long util_unix_ms(void)
 {
 	return clock_ms(CLOCK_REALTIME);
