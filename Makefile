@@ -38,7 +38,7 @@ CPPFLAGS := -D_GNU_SOURCE -DSTEER_VERSION='"$(VERSION)"' -Ibpf -Iuser -I$(GEN)
 CFLAGS := -std=gnu17 -O2 -g $(WARN) $(SANFLAGS)
 # Generated code is not ours to warn about.
 GENCFLAGS := -std=gnu17 -O2 -g -w $(SANFLAGS)
-BPF_CFLAGS := -target bpf -mcpu=v3 -std=gnu17 -O2 -g -Wall -Wextra -Werror \
+BPF_CFLAGS := -target bpf -mcpu=v3 -std=gnu17 -O2 -g -fno-strict-aliasing -Wall -Wextra -Werror \
 	-Wno-unused-parameter -Ibpf -I/usr/include/$(shell gcc -print-multiarch)
 LIBS = $(shell pkg-config --libs $(PKGS)) -lgrpc -lgpr -lm -pthread
 CURSES = $(shell pkg-config --libs ncursesw)

@@ -16,20 +16,31 @@
 #define BALANCE_AGAINST (1ULL << 33) /* found, but not as health and breakers would have it */
 
 /*
- * Which of the split's choices is at `slot` or, its stack being down or in `avoid` (a bit for each
- * choice), at the slots that follow. None: the first one.
+ * Which choice of a service (key: of map `services`) its split has at `slot` or, that stack being
+ * down or in `avoid` (a bit for each choice), at the slots that follow. None: the first one.
  */
-static __always_inline __u32 balance_stack(__u32 cpu, __u32 bank, const struct service *service,
-					   const struct split *split, __u32 slot, __u32 avoid)
+__attribute__((noinline)) __u32 balance_stack(__u32 cpu, __u32 bank, __u32 key, __u32 slot,
+					      __u32 avoid)
 {
-	__u32 first = split->choice[slot & (STEER_SPLIT_SLOTS - 1)] & (STEER_SPLIT_CHOICES - 1);
+	const struct service *service = bpf_map_lookup_elem(&services, &key);
+	const struct split *split;
+	__u32 first;
 
+	if (!service)
+		return 0;
+	key = bank * limits.splits + service->split;
+	split = bpf_map_lookup_elem(&splits, &key);
+	if (!split)
+		return 0;
+	first = split->choice[slot & (STEER_SPLIT_SLOTS - 1)] & (STEER_SPLIT_CHOICES - 1);
+#pragma clang loop unroll(full) /* as below */
 	for (int i = 0; i < STEER_STACK_TRIES; i++) {
 		__u32 at = split->choice[slot & (STEER_SPLIT_SLOTS - 1)] &
 			   (STEER_SPLIT_CHOICES - 1);
-		__u32 key = bank * STEER_STACKS + service->choice[at].stack;
-		const struct stack *stack = bpf_map_lookup_elem(&stacks, &key);
+		const struct stack *stack;
 
+		key = bank * STEER_STACKS + service->choice[at].stack;
+		stack = bpf_map_lookup_elem(&stacks, &key);
 		if (stack && stack->up && !(avoid >> at & 1))
 			return at;
 		if (i == 0 && !avoid)
@@ -69,21 +80,19 @@ static __always_inline __u64 balance_pick(__u32 cpu, const struct pending_flow *
 	const struct hash_key *fleet = &control.fleet_key[flow->bank & (STEER_BANKS - 1)];
 	__u64 client_sum = hash_client_sum(fleet, &flow->tuple);
 	__u64 flow_sum = hash_flow_sum(fleet, &flow->tuple, client_sum);
-	__u32 key = flow->bank * limits.services + flow->service, choice, avoid = 0;
-	const struct service *service = bpf_map_lookup_elem(&services, &key);
+	__u32 service_key = flow->bank * limits.services + flow->service;
+	const struct service *service = bpf_map_lookup_elem(&services, &service_key);
 	__u32 at = ring_slot(flow->service_flags & VIP_STICKY_CLIENT ? client_sum : flow_sum);
 	__u64 first = REASON_NO_BACKEND, found;
-	const struct split *split;
+	__u32 key, choice, avoid = 0;
 
 	if (!service)
 		return REASON_TABLE;
-	key = flow->bank * limits.splits + service->split;
-	split = bpf_map_lookup_elem(&splits, &key);
-	if (!split)
-		return REASON_TABLE;
+#pragma clang loop unroll(full)
 	for (int i = 0; i < STEER_STACK_PICKS; i++) {
-		choice = balance_stack(cpu, flow->bank, service, split, split_slot(client_sum),
-				       avoid);
+		choice = balance_stack(cpu, flow->bank, service_key, split_slot(client_sum),
+				       avoid) &
+			 (STEER_SPLIT_CHOICES - 1);
 		if (avoid >> choice & 1)
 			break;
 		key = flow->bank * STEER_STACKS + service->choice[choice].stack;

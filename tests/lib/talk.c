@@ -7,6 +7,9 @@
 
 #define TIMESTAMP_WORDS 3
 #define RESPONSE	1000
+#define DISTURBED_NS	1000000
+
+void (*talk_disturbed)(void);
 
 uint64_t talk_now_ns(void)
 {
@@ -78,6 +81,7 @@ int talk_send(struct talk *talk, uint8_t flags, uint16_t payload, uint32_t echo)
 	struct packet packet;
 	struct outcome outcome;
 	struct layer ip;
+	uint64_t begun;
 	uint8_t *tcp;
 
 	address_text(&talk->flow.client, client);
@@ -90,7 +94,10 @@ int talk_send(struct talk *talk, uint8_t flags, uint16_t payload, uint32_t echo)
 	fill_tcp(talk, tcp, echo);
 	if (talk->tls && payload >= sizeof(handshake))
 		memcpy(tcp + 20 + words * 4, handshake, sizeof(handshake));
+	begun = talk_now_ns();
 	fixture_send(talk->fixture, &packet, &outcome);
+	if (talk_disturbed && talk_now_ns() - begun > DISTURBED_NS)
+		talk_disturbed();
 	talk->seq += payload + !!(flags & (TH_SYN | TH_FIN));
 	return fixture_receiver(&outcome);
 }

@@ -31,6 +31,9 @@ void talk_wait_ms(double ms);
 uint32_t talk_stamp(const struct talk *talk, double ms_after_syn);
 double talk_elapsed_ms(const struct talk *talk); /* since the SYN */
 
+/* Called, if set, where a packet took so long that nobody can say when the program met it. */
+extern void (*talk_disturbed)(void);
+
 /*
  * One segment with talk->seq and talk->ack and so much payload, which moves talk->seq on; echo:
  * TSecr, where there are timestamps. The backend's slot, or -1.
