@@ -21,6 +21,10 @@ NEVER_MS = 300  # as near to the end of the fault as this: nothing was found out
 STEADY_NS = 500_000_000  # before a fault
 SERVED = 0.99  # of the requests, where nobody fails
 FLOOD = 0.95 * 50000  # SYNs a second
+# While steerd is dead, breakers let one connection a second through to see whether a backend is back.
+# It comes after so long a silence, and on each CPU if both are quick.
+TRIAL_SILENCE_NS = 900_000_000
+TRIAL_TOGETHER_NS = 1_000_000
 LAG_MS = 20  # of the load behind its timetable, 99 of 100 flows
 
 WHAT = {
@@ -116,6 +120,35 @@ def judge_said(fault, events):
     }
 
 
+def split_trials(times):
+    """Of new connections to one backend: those that are sent there, and how many try whether it is
+    back."""
+    sent, trials, last, trial = [], 0, None, None
+    for at in sorted(times):
+        if last is not None and at - last > TRIAL_SILENCE_NS:
+            trial = at
+        if trial is not None and at - trial < TRIAL_TOGETHER_NS:
+            trials += 1
+        else:
+            sent.append(at)
+        last = at
+    return sent, trials
+
+
+def sent_after(row, fault, until, connections):
+    """New connections to what is broken, and how many more tried whether it is back."""
+    after, trials = [], 0
+    for backend in fault["backends"]:
+        times = sorted(t for t in connections.get(backend, []) if t < until)
+        # With one from before the fault, which a silence may begin with.
+        times = times[max(sum(t < fault["began"] for t in times) - 1, 0) :]
+        if row.endswith("-alone"):
+            times, tried = split_trials(times)
+            trials += tried
+        after += [t for t in times if t >= fault["began"]]
+    return after, trials
+
+
 def judge_fault(row, fault, connections, requests, events):
     times = [t for backend in fault["backends"] for t in connections.get(backend, [])]
     if not any(fault["began"] - STEADY_NS < t < fault["began"] for t in times):
@@ -125,7 +158,7 @@ def judge_fault(row, fault, connections, requests, events):
     # It answers most checks, too: what is asked for is that it is taken out.
     if row == "loss" and said["out_ms"] is not None:
         until = fault["began"] + (said["out_ms"] + 1) * 1_000_000
-    after = [t for t in times if fault["began"] <= t < until]
+    after, trials = sent_after(row, fault, until, connections)
     hit = [r for r in requests if r[1] >= fault["began_s"] and r[0] < fault["ended_s"]]
     last_ms = (max(after) - fault["began"]) / 1e6 if after else 0.0
     lasted_ms = (fault["ended"] - fault["began"]) / 1e6
@@ -133,6 +166,7 @@ def judge_fault(row, fault, connections, requests, events):
         "backends": fault["backends"],
         "last_ms": round(last_ms, 3),
         "sent": len(after),
+        "trials": trials,
         "failed": sum(r[2] for r in hit),
         "late": sum(not r[2] for r in hit),
         "never": last_ms > lasted_ms - NEVER_MS,

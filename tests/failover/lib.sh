@@ -86,10 +86,10 @@ failover_all_up() {
 
 # failover_command VERB ARGUMENT ...: to the gates (gate.c); FAILOVER_AT is when.
 failover_command() {
-	local id=$((++FAILOVER_COMMANDS)) answer
+	local id=$BASHPID-$((++FAILOVER_COMMANDS)) answer # also in a subshell
 
 	echo "$id $*" >"$LAB_DIR/gate.commands"
-	lab_wait 5 "the gates to answer" grep -q "^$id .*" "$LAB_DIR/gate.log"
+	lab_wait 5 "the gates to answer" grep -q "^$id " "$LAB_DIR/gate.log"
 	answer=$(grep "^$id " "$LAB_DIR/gate.log")
 	[[ $answer != *failed* ]] || lab_fail "the gates: '$*' $answer"
 	FAILOVER_AT=${answer#* }
