@@ -7,6 +7,7 @@
 # make bench      what a packet costs, beside the floor; what the control plane costs
 # make accuracy   what telemetry says beside the truth
 # make failover   how long a dead backend is sent to, and what clients lose
+# make chaos      faults by a schedule that follows from a seed: `SEED=7 TIME=10m make chaos`
 # make vmtest     the same program on old kernels, in QEMU
 # make lint       formatting, clang-tidy, cppcheck and the like; `make format` formats
 # make install    honours PREFIX and DESTDIR; `make uninstall`
@@ -43,8 +44,8 @@ BPF_CFLAGS := -target bpf -mcpu=v3 -std=gnu17 -O2 -g -fno-strict-aliasing -Wall 
 LIBS = $(shell pkg-config --libs $(PKGS)) -lgrpc -lgpr -lm -pthread
 CURSES = $(shell pkg-config --libs ncursesw)
 
-.PHONY: all deps check-deps test unit-test bpf-test netns-test demo bench accuracy failover vmtest lint \
-	format install uninstall clean
+.PHONY: all deps check-deps test unit-test bpf-test netns-test demo bench accuracy failover chaos vmtest \
+	lint format install uninstall clean
 all: $(BUILD)/steerd $(BUILD)/steerctl $(BUILD)/tests
 
 # ---- packages ----
@@ -152,7 +153,8 @@ $(BUILD)/tests/%: $(BUILD)/tests/%.o $(TEST_LIB_O) $(ARCHIVES)
 # What the lab of network namespaces runs (tests/lab/lib.sh).
 LAB_PROGRAMS := $(addprefix $(BUILD)/tests/lab/,load udp_echo flows)
 LAB := $(LAB_PROGRAMS) $(BUILD)/tests/lab/pass.bpf.o
-$(BUILD)/tests: $(LAB)
+CHAOS := $(BUILD)/tests/chaos/fault.bpf.o
+$(BUILD)/tests: $(LAB) $(CHAOS)
 
 $(BUILD)/tests/lab/%.o: CPPFLAGS += -Itests
 $(BUILD)/tests/lab/load: $(addprefix $(BUILD)/tests/lab/,load.o load_exchange.o load_record.o)
@@ -165,6 +167,10 @@ $(BUILD)/tests/lab/flows: $(BUILD)/tests/lab/flows.o $(BUILD)/tests/lib/packet.o
 		$(LIBS) -o $@
 
 $(BUILD)/tests/lab/%.bpf.o: tests/lab/%.bpf.c
+	@mkdir -p $(@D)
+	$(CLANG) $(BPF_CFLAGS) -MMD -MP -c $< -o $@
+
+$(BUILD)/tests/chaos/%.bpf.o: tests/chaos/%.bpf.c
 	@mkdir -p $(@D)
 	$(CLANG) $(BPF_CFLAGS) -MMD -MP -c $< -o $@
 
@@ -201,6 +207,10 @@ $(FLOOD): $(BUILD)/tests/failover/flood.o
 
 failover: $(GATE) $(FLOOD) $(LAB) $(BUILD)/steerd $(BUILD)/steerctl
 	BUILD=$(BUILD) tests/failover/failover.sh $(FAILOVER)
+
+# Faults by a schedule (tests/chaos/chaos.sh); the schedule of a run that failed is in $(BUILD).
+chaos: $(CHAOS) $(LAB) $(BUILD)/tests/accuracy/wire $(BUILD)/steerd $(BUILD)/steerctl
+	BUILD=$(BUILD) SEED=$(SEED) TIME=$(TIME) tests/chaos/chaos.sh $(if $(REPLAY),--replay $(REPLAY))
 
 test: check-deps
 	$(MAKE) all

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # run.sh [unit|bpf|netns ...]: runs every test of these kinds (default: all) that was built into
 # $BUILD, prints what failed or was skipped and why, and "N passed, N failed, N skipped" at the
-# very end. Of a program of unit or packet tests each of its tests counts; a namespace test is a
-# script and counts once. Exit status 0 when nothing failed.
+# very end. Of a program of unit or packet tests (built, or tests/unit/test_*.py) each of its tests
+# counts; a namespace test is a script and counts once. Exit status 0 when nothing failed.
 #
 # JOBS: namespace tests side by side (default 2). LOGS: a folder to keep the output in.
 set -u
@@ -70,7 +70,7 @@ run_program() {
 run_programs() {
 	local program
 
-	for program in "$BUILD/tests/$1"/test_*; do
+	for program in "$BUILD/tests/$1"/test_* "tests/$1"/test_*.py; do
 		[ -x "$program" ] && [ -f "$program" ] || continue
 		run_program "$program"
 	done

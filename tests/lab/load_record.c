@@ -131,12 +131,14 @@ void record_add(const struct load_options *options, const struct exchange *excha
 {
 	bool v6 = options->targets[exchange->target].any.sa_family == AF_INET6;
 	uint64_t now_us = load_now_us();
+	/* A held flow may end before its next request is due. */
+	uint64_t latency_us = now_us > exchange->due_us ? now_us - exchange->due_us : 0;
 
 	record.results[exchange->held][result]++;
 	if (result == LOAD_OK)
 		add_answer(exchange, v6, now_us);
 	if (record.log)
-		log_request(exchange, v6, result_names[result], now_us - exchange->due_us);
+		log_request(exchange, v6, result_names[result], latency_us);
 }
 
 void record_flush(void)

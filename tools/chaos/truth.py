@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""What is really the case, as far as the faults that were put in force tell: the other side of
+every comparison. Times are seconds since 1970; events are told in their order."""
+import bisect
+import math
+
+UP = "up"  # no fault, and time enough to be back
+FAILING = "failing"  # a fault is in force; steerd may know, or not yet
+DOWN = "down"  # it answers nobody, and steerd has had its time to see that
+RETURNING = "returning"  # the fault is over; steerd may use it again, or not yet
+
+
+class Track:
+    """One backend's states over time. What is due at a time to come is pending."""
+
+    def __init__(self):
+        self.times, self.states = [-math.inf], [UP]
+        self.pending = None  # (time, state)
+
+    def settle(self, now):
+        if self.pending and self.pending[0] <= now:
+            self.append(*self.pending)
+            self.pending = None
+
+    def append(self, at, state):
+        self.times.append(at)
+        self.states.append(state)
+
+    def set(self, at, state, then=None):
+        self.settle(at)
+        self.append(at, state)
+        self.pending = then
+
+    def now(self):
+        return self.states[-1]
+
+    def during(self, begin, end):
+        """The states between two times, both included."""
+        first = bisect.bisect_right(self.times, begin) - 1
+        last = bisect.bisect_right(self.times, end)
+        states = set(self.states[first:last])
+        if self.pending and self.pending[0] <= end:
+            states = states | {self.pending[1]}
+            if self.pending[0] <= begin:
+                states = {self.pending[1]}
+        return states
+
+
+class Truth:
+    def __init__(self, plan):
+        self.plan = plan
+        self.tracks = {b: Track() for b, _ in plan.backends()}
+        self.effects = {}  # of faults in force: backend: (effect, since)
+        self.agent_there = True
+        self.agent_changes = [(-math.inf, True)]
+
+    def due(self, since, bound, without=None):
+        """When steerd has to have seen what is so since then; while it is gone: not by itself."""
+        if self.agent_there:
+            return since + bound
+        return math.inf if without is None else since + without
+
+    def fault_begins(self, backend, at):
+        self.tracks[backend].set(at, FAILING)
+
+    def fault_in_force(self, backend, at, effect):
+        self.effects[backend] = (effect, at)
+        if effect == "down":
+            self.tracks[backend].pending = (self.down_due(at), DOWN)
+
+    def down_due(self, since):
+        return self.due(since, self.plan.detection, self.plan.detection_without_agent)
+
+    def fault_ends(self, backend, at):
+        """The command that undoes it begins. A backend not yet seen to be down still gets flows."""
+        self.effects.pop(backend, None)
+        track = self.tracks[backend]
+        track.settle(at)
+        track.set(at, RETURNING if track.now() == DOWN else FAILING)
+
+    def fault_over(self, backend, at):
+        self.tracks[backend].set(at, RETURNING, (self.due(at, self.plan.recovery), UP))
+
+    def agent_gone(self, at):
+        self.agent_there = False
+        self.agent_changes.append((at, False))
+        for backend, track in self.tracks.items():
+            track.settle(at)
+            if track.pending and track.pending[1] == DOWN:
+                track.pending = (self.down_due(self.effects[backend][1]), DOWN)
+            elif track.pending:
+                track.pending = (math.inf, track.pending[1])
+
+    def agent_back(self, at):
+        self.agent_there = True
+        self.agent_changes.append((at, True))
+        bounds = {DOWN: self.plan.detection, UP: self.plan.recovery}
+        for track in self.tracks.values():
+            track.settle(at)
+            if track.pending:
+                state = track.pending[1]
+                track.pending = (min(at + bounds[state], track.pending[0]), state)
+
+    # Questions, about times up to now.
+
+    def is_only(self, backend, state, begin, end):
+        return self.tracks[backend].during(begin, end) == {state}
+
+    def anyone_failing(self, begin, end):
+        return any(FAILING in track.during(begin, end) for track in self.tracks.values())
+
+    def agent_there_during(self, begin, end):
+        there = True
+        for at, is_there in self.agent_changes:
+            if at <= begin:
+                there = is_there
+            elif at <= end:
+                there = there and is_there
+        return there
+
+    def stack_takes(self, stack, begin, end):
+        """True: some backend is up all along. False: all are down. None: who knows."""
+        states = [self.tracks[b].during(begin, end) for b in self.plan.stacks[stack]]
+        if {UP} in states:
+            return True
+        return False if all(s == {DOWN} for s in states) else None
+
+
+class RoutesTruth:
+    """Which splits of the service may be live: one, or while it changes the two in question."""
+
+    def __init__(self, split):
+        self.times, self.may = [-math.inf], [[split]]
+
+    def set(self, at, may):
+        self.times.append(at)
+        self.may.append(may)
+
+    def push_begins(self, at, split):
+        self.set(at, self.may[-1] + [split])
+
+    def push_done(self, at, split, taken):
+        if taken:
+            self.set(at, [split])
+
+    def seen(self, at, split):
+        """By steerd's own word, after a push of which nothing is known."""
+        if len(self.may[-1]) > 1 and split in self.may[-1]:
+            self.set(at, [split])
+
+    def during(self, begin, end):
+        first = bisect.bisect_right(self.times, begin) - 1
+        last = bisect.bisect_right(self.times, end)
+        return [split for may in self.may[first:last] for split in may]
+
+    def only(self, begin, end):
+        """The split, where there is no doubt; else None."""
+        may = self.during(begin, end)
+        return may[0] if all(split == may[0] for split in may) else None
