@@ -66,7 +66,7 @@ PB_C := $(patsubst %.proto,$(GEN)/%.pb-c.c,$(PROTOS) $(SENT_PROTOS))
 PB_H := $(PB_C:.c=.h)
 PROTOSET := $(GEN)/steerd.protoset
 DESCRIPTOR_PROTO := /usr/include/google/protobuf/descriptor.proto
-SKELETONS := $(GEN)/steer.skel.h $(GEN)/decap.skel.h
+SKELETONS := $(GEN)/steer.skel.h $(GEN)/decap.skel.h $(GEN)/check_path.skel.h
 GENERATED := $(PB_H) $(SKELETONS) $(GEN)/methods.h $(GEN)/google/protobuf/descriptor.pb-c.h
 
 $(GEN)/%.pb-c.c $(GEN)/%.pb-c.h: proto/%.proto

@@ -438,4 +438,37 @@ struct decap_source {
 	__u32 position; /* in the node file's list */
 };
 
+/* ---- Health checks through the forwarding path, see check_path.bpf.c ---- */
+
+/* A check's socket is marked with this and its backend's slot, which takes the lower half. */
+#define CHECK_MARK	0x5ee70000
+#define CHECK_MARK_MASK 0xffff0000
+
+/* What became of a health check's packet. The order is that of struct check_reasons. */
+#define CHECK_REASONS(X)                                                                           \
+	X(sent, SENT)		  /* to the backend, as a client's would have been */              \
+	X(no_backend, NO_BACKEND) /* dropped: nobody has the slot, or it is this host */           \
+	X(no_route, NO_ROUTE)	  /* dropped: the backend has no next hop */                       \
+	X(too_big, TOO_BIG)	  /* dropped: above the MTU towards the backend */                 \
+	X(malformed, MALFORMED)	  /* dropped: not IP, or headers cut short */                      \
+	X(no_room, NO_ROOM)	  /* dropped: the kernel would make no room for an outer header */
+
+/* clang-format off */
+enum check_reason {
+#define X(name, NAME) CHECK_##NAME,
+	CHECK_REASONS(X)
+#undef X
+	CHECK_REASON_MAX
+};
+/* clang-format on */
+
+/* Map `check_reasons`: key CPU, one cache line each. Packets. */
+struct check_reasons {
+#define X(name, NAME) __u64 name;
+	CHECK_REASONS(X)
+#undef X
+	__u64 unused[2];
+};
+static_assert(sizeof(struct check_reasons) == 64, "one cache line");
+
 #endif

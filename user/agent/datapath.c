@@ -260,6 +260,7 @@ static int load(struct datapath *d, const struct datapath_options *options, bool
 			return err;
 	d->view.control = &d->skeleton->bss->control;
 	d->view.vips = d->skeleton->bss->vips;
+	d->view.backends_fd = bpf_map__fd(d->skeleton->maps.backends);
 	d->view.series_of_fd = bpf_map__fd(d->skeleton->maps.series_of);
 	d->view.tunnel_backends_fd = bpf_map__fd(d->skeleton->maps.tunnel_backends);
 	d->view.flow_events_fd = bpf_map__fd(d->skeleton->maps.flow_events);

@@ -46,6 +46,7 @@ struct datapath_view {
 	struct flow_counts *flow_counts;
 	struct flow_sample *samples;
 	struct backend_watch *watch;
+	int backends_fd;  /* of `backends` */
 	int series_of_fd; /* a hash: bpf_map_update_elem() with a series_key and a series_ref */
 	int tunnel_backends_fd; /* a hash of tunnel_key and tunnel_backend */
 	int flow_events_fd;	/* a ring buffer of flow_event */
