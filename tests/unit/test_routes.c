@@ -331,7 +331,7 @@ static void every_field_of_a_health_check_makes_a_difference(void **state)
 					 .timeout_ms = 1,
 					 .fall = 1,
 					 .rise = 1};
-	struct health_spec copy, others[14];
+	struct health_spec copy, others[15];
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(others); i++)
@@ -350,6 +350,7 @@ static void every_field_of_a_health_check_makes_a_difference(void **state)
 	others[11].service = b;
 	others[12].tls = true;
 	others[13].server_name = b;
+	others[14].via = HEALTH_VIA_BOTH;
 	for (size_t i = 0; i < ARRAY_SIZE(others); i++)
 		if (routes_health_equal(&base, &others[i]))
 			fail_msg("case %zu is equal", i);

@@ -20,7 +20,7 @@ static const char full[] =
 	"    labels: {region: eu-west, release: '1.41'}\n"
 	"    slow_start: 90s\n"
 	"    health: {type: http, port: 8080, path: /healthz, interval: 100ms, timeout: 80ms,\n"
-	"             status: 200-299, host: shop.example, body: 'all is well'}\n"
+	"             via: direct, status: 200-299, host: shop.example, body: 'all is well'}\n"
 	"    backends: [{address: 10.1.0.11, weight: 0}, {address: '2001:db8:1::11'}]\n"
 	"  green: {forward: ipip, health: {type: tcp, port: 443}, backends: [{address: "
 	"10.2.0.1}]}\n"
@@ -140,6 +140,7 @@ static void what_a_message_leaves_out_has_its_default(void **state)
 	assert_int_equal(routes->stacks[0].stage, STAGE_UNSPECIFIED);
 	assert_int_equal(routes->stacks[0].slow_start_ms, 0);
 	assert_string_equal(routes->stacks[0].health.path, "/");
+	assert_int_equal(routes->stacks[0].health.via, HEALTH_VIA_PATH);
 	assert_null(routes->stacks[0].health.host);
 	assert_null(routes->stacks[0].health.body);
 	assert_int_equal(routes->stacks[0].health.status_min, 200);
@@ -181,6 +182,7 @@ static void values_that_have_no_place_are_refused_with_their_path(void **state)
 	m.health.type = (Steerd__V1__HealthType)97;
 	m.health.port = 65536;
 	m.health.status_min = 65736;
+	m.health.via = (Steerd__V1__HealthVia)94;
 	m.backend.address = (char *)"10.1";
 	m.service.protocol = (Steerd__V1__Protocol)96;
 	m.service.sticky = &m.sticky;
@@ -198,6 +200,7 @@ static void values_that_have_no_place_are_refused_with_their_path(void **state)
 		"stacks.blue.health.type: type is 97, which is not known here\n"
 		"stacks.blue.health.port: port is 65536; it must be 1 to 65535\n"
 		"stacks.blue.health.status_min: status_min is 65736; it must be 200 to 599\n"
+		"stacks.blue.health.via: via is 94, which is not known here\n"
 		"stacks.blue.backends[0].address: '10.1' is no IP address; write one such as "
 		"203.0.113.10 or 2001:db8::10\n"
 		"services.shop.protocol: protocol is 96, which is not known here\n"

@@ -21,7 +21,8 @@ static const char full[] =
 	"    labels: {region: eu-west, release: \"1.41\", empty: \"\", nil: \"null\"}\n"
 	"    forward: l2\n"
 	"    health: {type: http, port: 8080, path: /healthz, interval: 100ms, timeout: 80ms,\n"
-	"             fall: 4, rise: 5, status: 200-204, host: 'shop.example:80', body: 'all: "
+	"             fall: 4, rise: 5, via: both, status: 200-204, host: 'shop.example:80', body: "
+	"'all: "
 	"\xc3\xbc \"well\"'}\n"
 	"    backends:\n"
 	"      - {address: 10.1.0.11, weight: 200}\n"
@@ -85,6 +86,7 @@ static void every_key_arrives_in_its_field(void **state)
 	assert_int_equal(blue->health.timeout_ms, 80);
 	assert_int_equal(blue->health.fall, 4);
 	assert_int_equal(blue->health.rise, 5);
+	assert_int_equal(blue->health.via, HEALTH_VIA_BOTH);
 	assert_int_equal(blue->health.status_min, 200);
 	assert_int_equal(blue->health.status_max, 204);
 	assert_string_equal(blue->health.host, "shop.example:80");
@@ -310,6 +312,8 @@ static const struct refusal {
 	 "routes.yaml:3: 'timeout' is '0s'; it must be a duration such as 100ms, 1s, 5m or 1h\n"},
 	{STACK "    health: {type: tcp, port: 0}\n",
 	 "routes.yaml:3: 'port' is '0'; it must be a whole number from 1 to 65535\n"},
+	{STACK "    health: {type: tcp, port: 80, via: tunnel}\n",
+	 "routes.yaml:3: 'via' is 'tunnel'; it must be path, direct or both\n"},
 	{STACK "    health: {type: http, port: 80, status: 2xx}\n",
 	 "routes.yaml:3: 'status' is '2xx'; it must be a status such as 200, or a range such as "
 	 "200-299\n"},

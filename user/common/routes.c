@@ -238,15 +238,14 @@ bool routes_health_equal(const struct health_spec *a, const struct health_spec *
 	       a->tls == b->tls && same_text(a->server_name, b->server_name) &&
 	       a->status_min == b->status_min && a->status_max == b->status_max &&
 	       a->interval_ms == b->interval_ms && a->timeout_ms == b->timeout_ms &&
-	       a->fall == b->fall && a->rise == b->rise;
+	       a->via == b->via && a->fall == b->fall && a->rise == b->rise;
 }
 
 static bool same_stack(const struct route_stack *a, const struct route_stack *b)
 {
 	if (!same_text(a->name, b->name) || a->stage != b->stage || a->forward != b->forward ||
-	    a->slow_start_ms != b->slow_start_ms ||
-	    !routes_health_equal(&a->health, &b->health) || a->labels_n != b->labels_n ||
-	    a->backends_n != b->backends_n)
+	    a->slow_start_ms != b->slow_start_ms || !routes_health_equal(&a->health, &b->health) ||
+	    a->labels_n != b->labels_n || a->backends_n != b->backends_n)
 		return false;
 	for (size_t i = 0; i < a->labels_n; i++) {
 		if (!same_text(a->labels[i].key, b->labels[i].key) ||

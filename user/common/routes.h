@@ -31,6 +31,14 @@ enum stage {
 
 enum health_type { HEALTH_NONE, HEALTH_TCP, HEALTH_HTTP, HEALTH_GRPC, HEALTH_TYPE_MAX };
 
+/* Which way checks go; directly where the forwarding mode has none of its own. */
+enum health_via {
+	HEALTH_VIA_PATH,   /* default: to a VIP, as clients' packets go */
+	HEALTH_VIA_DIRECT, /* to the backend's own address */
+	HEALTH_VIA_BOTH,   /* a check passes only if both ways do */
+	HEALTH_VIA_MAX
+};
+
 #define HEALTH_STATUS_MIN  200 /* the default range */
 #define HEALTH_STATUS_MAX  399
 #define HEALTH_BODY_MAX	   255
@@ -52,8 +60,9 @@ struct health_spec {
 	uint16_t status_max;  /* default status_min, if that is given */
 	uint32_t interval_ms; /* default 100, 20 to 3600000 */
 	uint32_t timeout_ms;  /* default 80, or the interval if shorter; 1 to interval_ms */
-	uint32_t fall;	      /* failures in a row that take a backend down; default 2, 1 to 100 */
-	uint32_t rise;	      /* successes in a row that bring it back; default 3, 1 to 100 */
+	enum health_via via;
+	uint32_t fall; /* failures in a row that take a backend down; default 2, 1 to 100 */
+	uint32_t rise; /* successes in a row that bring it back; default 3, 1 to 100 */
 	int line;
 };
 

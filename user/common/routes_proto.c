@@ -81,6 +81,13 @@ static const struct enum_map health_map[] = {
 	{STEERD__V1__HEALTH_TYPE__HEALTH_TYPE_GRPC, HEALTH_GRPC},
 };
 
+static const struct enum_map via_map[] = {
+	{STEERD__V1__HEALTH_VIA__HEALTH_VIA_UNSPECIFIED, HEALTH_VIA_PATH},
+	{STEERD__V1__HEALTH_VIA__HEALTH_VIA_PATH, HEALTH_VIA_PATH},
+	{STEERD__V1__HEALTH_VIA__HEALTH_VIA_DIRECT, HEALTH_VIA_DIRECT},
+	{STEERD__V1__HEALTH_VIA__HEALTH_VIA_BOTH, HEALTH_VIA_BOTH},
+};
+
 static const struct enum_map protocol_map[] = {
 	{STEERD__V1__PROTOCOL__PROTOCOL_UNSPECIFIED, PROTOCOL_TCP},
 	{STEERD__V1__PROTOCOL__PROTOCOL_TCP, PROTOCOL_TCP},
@@ -132,7 +139,7 @@ static void read_health(const struct place *place, const Steerd__V1__Health *mes
 			struct health_spec *health)
 {
 	struct place here = place_in(place, ".health"), at = place_in(&here, ".port");
-	int type = HEALTH_NONE;
+	int type = HEALTH_NONE, via = HEALTH_VIA_PATH;
 
 	if (message) {
 		read_enum(&here, "type", (int)message->type, health_map, ARRAY_SIZE(health_map),
@@ -148,6 +155,8 @@ static void read_health(const struct place *place, const Steerd__V1__Health *mes
 							      : NULL;
 		health->status_min = read_status(&here, "status_min", message->status_min);
 		health->status_max = read_status(&here, "status_max", message->status_max);
+		read_enum(&here, "via", (int)message->via, via_map, ARRAY_SIZE(via_map), &via);
+		health->via = (enum health_via)via;
 		health->interval_ms = message->interval_ms;
 		health->timeout_ms = message->timeout_ms;
 		health->fall = message->fall;
@@ -339,6 +348,9 @@ static Steerd__V1__Health *write_health(const struct health_spec *health)
 	message->status_max = health->status_max;
 	message->interval_ms = health->interval_ms;
 	message->timeout_ms = health->timeout_ms;
+	if (health->via != HEALTH_VIA_PATH)
+		message->via = (Steerd__V1__HealthVia)write_enum((int)health->via, via_map,
+								 ARRAY_SIZE(via_map));
 	message->fall = health->fall;
 	message->rise = health->rise;
 	return message;

@@ -37,6 +37,12 @@ static const struct yaml_word health_words[] = {
 
 static const struct yaml_word bool_words[] = {{"true", true}, {"false", false}};
 
+static const struct yaml_word via_words[] = {
+	{"path", HEALTH_VIA_PATH},
+	{"direct", HEALTH_VIA_DIRECT},
+	{"both", HEALTH_VIA_BOTH},
+};
+
 static const struct yaml_word protocol_words[] = {{"tcp", PROTOCOL_TCP}, {"udp", PROTOCOL_UDP}};
 
 static const struct yaml_word sticky_words[] = {{"flow", 0}, {"client", 1}};
@@ -145,6 +151,14 @@ static void read_health_status(struct yaml_reader *reader, const struct tree_nod
 			     text);
 }
 
+static void read_via(struct yaml_reader *reader, const struct tree_node *node, void *into)
+{
+	int value;
+
+	if (yaml_read_word(reader, node, via_words, ARRAY_SIZE(via_words), &value))
+		((struct health_spec *)into)->via = (enum health_via)value;
+}
+
 static void read_interval(struct yaml_reader *reader, const struct tree_node *node, void *into)
 {
 	yaml_read_duration(reader, node, &((struct health_spec *)into)->interval_ms);
@@ -179,6 +193,7 @@ static const struct yaml_field health_fields[] = {
 	{"service", read_health_service},
 	{"tls", read_tls},
 	{"server_name", read_server_name},
+	{"via", read_via},
 };
 
 static bool has_key(const struct tree_node *map, const char *key)
@@ -280,8 +295,8 @@ static void read_slow_start(struct yaml_reader *reader, const struct tree_node *
 }
 
 static const struct yaml_field stack_fields[] = {
-	{"stage", read_stage},	 {"labels", read_labels},     {"forward", read_forward},
-	{"health", read_health}, {"backends", read_backends}, {"capacity", NULL},
+	{"stage", read_stage},		 {"labels", read_labels},     {"forward", read_forward},
+	{"health", read_health},	 {"backends", read_backends}, {"capacity", NULL},
 	{"slow_start", read_slow_start},
 };
 

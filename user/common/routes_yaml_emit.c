@@ -156,6 +156,10 @@ static void put_health(struct writer *w, const struct health_spec *health)
 	put_duration(w, health->interval_ms);
 	put_word(w, "timeout");
 	put_duration(w, health->timeout_ms);
+	if (health->via != HEALTH_VIA_PATH) {
+		put_word(w, "via");
+		put_word(w, health->via == HEALTH_VIA_BOTH ? "both" : "direct");
+	}
 	put_word(w, "fall");
 	put_number(w, health->fall);
 	put_word(w, "rise");
