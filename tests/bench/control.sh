@@ -29,7 +29,7 @@ routes() {
 		print "stacks:"
 		for (s = 0; s < stacks; s++) {
 			printf "  s%d:\n    forward: ipip\n", s
-			printf "    health: {type: http, port: 80, path: /healthz, interval: %s, timeout: 800ms}\n", interval
+			printf "    health: {type: http, port: 80, path: /healthz, via: direct, interval: %s, timeout: 800ms}\n", interval
 			print "    backends:"
 			for (b = s * backends; b < (s + 1) * backends; b++)
 				printf "      - {address: %s.%d.%d}\n", prefix, b / 256, b % 256

@@ -44,7 +44,7 @@ lab_stack_routes() {
 	cat <<-END
 		  $stack:
 		    forward: ${LAB_STACK_MODE[$stack]}
-		    health: {type: http, port: 80, path: /healthz, interval: ${LAB_INTERVAL:-100ms}, timeout: ${LAB_INTERVAL:-100ms}, fall: ${LAB_FALL:-3}, rise: 2}
+		    health: {type: http, port: 80, path: /healthz, via: ${LAB_VIA:-path}, interval: ${LAB_INTERVAL:-100ms}, timeout: ${LAB_INTERVAL:-100ms}, fall: ${LAB_FALL:-3}, rise: 2}
 		    backends:
 		      - {address: "$("lab_ip$family" "${stack}1")"}
 		      - {address: "$("lab_ip$family" "${stack}2")"}

@@ -8,6 +8,7 @@ readonly FLOWS=${1:-10000}
 lab_begin explain
 lab_up blue:l2 green:l2 violet:l2
 LAB_STACK_MODE[violet]=ipip # nobody receives these packets: where they go is all that is asked
+LAB_VIA=direct
 lab_steerd
 lab_apply "blue: 50, green: 20, violet: 30"
 

@@ -39,11 +39,12 @@ dumped series_of generation
 dumped flow_counts syn_retransmits
 dumped backend_watch tick_votes
 dumped event_rations suppressed
+dumped check_reasons sent
 expect "the type of tunnel_backends" \
 	"$(bpftool -j map show pinned "$LAB_PINS/tunnel_backends" | grep -o '"btf_id"')" '"btf_id"'
 for pin in "$LAB_PINS"/*; do
 	case ${pin##*/} in
-	prog | link_client) ;;
+	prog | check_prog | link_client) ;;
 	tunnel_backends) ;; # no tunnel here: nothing to dump
 	flow_events) ;;	    # a ring buffer has no entries
 	*) grep -q "^dumped ${pin##*/} " "$0" || lab_fail "the map ${pin##*/} is not checked here" ;;

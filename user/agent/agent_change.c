@@ -141,11 +141,12 @@ static enum health_override backend_override(const struct agent *agent,
 	return agent_override(agent, stack->name, backend_address(stack, i));
 }
 
-static void follow_stack(struct agent *agent, const struct compiled_stack *stack)
+static void follow_stack(struct agent *agent, const struct compiled_stack *stack,
+			 const struct check_vips *vips)
 {
 	for (size_t i = 0; i < stack->slots_n; i++) {
 		agent->followed[stack->slots[i]] = agent->change;
-		backends_follow(agent->backends, stack->slots[i], stack->route,
+		backends_follow(agent->backends, stack->slots[i], stack->route, vips,
 				backend_address(stack->route, i),
 				backend_override(agent, stack->route, i));
 	}
@@ -162,7 +163,9 @@ static void drop_gone(struct agent *agent, const struct compiled *was)
 void agent_switch(struct agent *agent, unsigned int bank)
 {
 	const struct compiled *was = agent->compiled[!bank], *now = agent->compiled[bank];
+	CLEANUP_FREE struct check_vips *vips = util_calloc(now->routes->stacks_n, sizeof(*vips));
 
+	check_vips_collect(now->routes, vips);
 	bank_activate(agent->view, bank);
 	telemetry_activate(agent->telemetry, bank, now);
 	agent->activated_us = now_us();
@@ -170,7 +173,7 @@ void agent_switch(struct agent *agent, unsigned int bank)
 	free(agent->dirty);
 	agent->dirty = util_calloc(now->routes->stacks_n, sizeof(*agent->dirty));
 	for (size_t i = 0; i < now->routes->stacks_n; i++)
-		follow_stack(agent, &now->stacks[i]);
+		follow_stack(agent, &now->stacks[i], &vips[i]);
 	drop_gone(agent, was);
 }
 

@@ -87,6 +87,8 @@ static void fill_backend(struct arena *arena, const struct agent *agent,
 	status->next_hop = (char *)look.next_hop;
 	status->part = look.part;
 	status->slow_start_left_ms = look.ramp_left_ms;
+	status->check = arena_take(arena,
+				   backends_check_text(agent_backends(agent), stack->slots[i]));
 	status->syns_unanswered = telemetry_syns_unanswered(agent_telemetry(agent),
 							    stack->slots[i]);
 }

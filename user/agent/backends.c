@@ -28,7 +28,7 @@ int backends_new(sd_event *loop, const struct datapath_view *view, const struct 
 	if (err)
 		log_errno(err, "cannot follow the kernel's routes and neighbours");
 	else
-		err = checker_new(loop, 0, &b->checker);
+		err = backends_check_init(b, loop);
 	if (!err)
 		err = backends_ramp_init(b, loop);
 	if (err) {
@@ -41,12 +41,10 @@ int backends_new(sd_event *loop, const struct datapath_view *view, const struct 
 
 static void stop_following(struct backend_entry *entry)
 {
-	check_free(entry->check);
-	entry->check = NULL;
+	backends_check_stop(entry);
 	nexthop_unwatch(entry->watch);
 	entry->watch = NULL;
 	entry->hop_answered = false;
-	routes_health_clear(&entry->spec);
 	entry->live = false;
 }
 
@@ -57,7 +55,7 @@ void backends_free(struct backends *b)
 	for (uint32_t i = 0; i < b->view->backend_slots; i++)
 		stop_following(&b->entries[i]);
 	backends_ramp_clear(b);
-	checker_free(b->checker);
+	backends_check_clear(b);
 	nexthop_free(b->nexthops);
 	free(b->entries);
 	free(b);
@@ -166,6 +164,7 @@ static void on_nexthop(void *userdata, const struct nexthop *hop)
 	entry->hop_answered = true;
 	if (hop->resolved && hop->has_gateway && backend->forward == FORWARD_L2) {
 		refuse_gateway(entry, hop);
+		backends_check_aim(entry);
 		return;
 	}
 	if (hop->resolved) {
@@ -183,9 +182,10 @@ static void on_nexthop(void *userdata, const struct nexthop *hop)
 	}
 	publish(entry,
 		health_state_route(&entry->health, hop->resolved, hop->reason, util_now_ms()));
+	backends_check_aim(entry);
 }
 
-static void on_check(void *userdata, bool ok, const char *detail)
+void backends_on_check(void *userdata, bool ok, const char *detail)
 {
 	struct backend_entry *entry = userdata;
 	bool first = entry->health.verdict == HEALTH_VERDICT_NONE;
@@ -269,37 +269,6 @@ void backends_adopt(struct backends *b, uint32_t slot)
 	health_state_presume(&entry->health, backend_entry_map(entry)->state);
 }
 
-static bool same_check(const struct backend_entry *entry, const struct health_spec *spec)
-{
-	return (entry->check || spec->type == HEALTH_NONE) &&
-	       routes_health_equal(&entry->spec, spec);
-}
-
-static void start_check(struct backend_entry *entry, const struct health_spec *spec)
-{
-	const struct check_target target = {.address = entry->address,
-					    .port = spec->port,
-					    .type = spec->type,
-					    .path = spec->path,
-					    .host = spec->host,
-					    .body = spec->body,
-					    .service = spec->service,
-					    .tls = spec->tls,
-					    .server_name = spec->server_name,
-					    .status_min = spec->status_min,
-					    .status_max = spec->status_max,
-					    .interval_ms = spec->interval_ms,
-					    .timeout_ms = spec->timeout_ms};
-
-	check_free(entry->check);
-	entry->check = NULL;
-	routes_health_clear(&entry->spec);
-	entry->spec = routes_health_copy(spec);
-	if (spec->type != HEALTH_NONE &&
-	    checker_add(entry->owner->checker, &target, on_check, entry, &entry->check))
-		log_error("stack %s: its health check cannot be started", entry->stack);
-}
-
 static void start_watch(struct backend_entry *entry)
 {
 	int err;
@@ -316,7 +285,8 @@ static void start_watch(struct backend_entry *entry)
 }
 
 void backends_follow(struct backends *b, uint32_t slot, const struct route_stack *stack,
-		     const struct address *address, enum health_override override)
+		     const struct check_vips *vips, const struct address *address,
+		     enum health_override override)
 {
 	struct backend_entry *entry = &b->entries[slot];
 	const struct health_spec *spec = &stack->health;
@@ -332,12 +302,12 @@ void backends_follow(struct backends *b, uint32_t slot, const struct route_stack
 					 spec->rise, now);
 	changed |= health_state_override(&entry->health, override, now);
 	publish(entry, changed);
-	if (!same_check(entry, spec))
-		start_check(entry, spec);
+	backends_check_configure(entry, spec, vips);
 	if (!entry->live) {
 		entry->live = true;
 		start_watch(entry);
 	}
+	backends_check_aim(entry);
 }
 
 void backends_drop(struct backends *b, uint32_t slot)

@@ -10,6 +10,7 @@
 #include <systemd/sd-event.h>
 
 #include "agent/breaker.h"
+#include "agent/check_vips.h"
 #include "agent/datapath.h"
 #include "agent/events.h"
 #include "agent/health_state.h"
@@ -38,9 +39,13 @@ void backends_claim(struct backends *backends, uint32_t slot, const struct route
 /* After a restart: the slot goes on as the map says it was. */
 void backends_adopt(struct backends *backends, uint32_t slot);
 
-/* The live routes have it: checks and next hop are followed, by the stack's settings. */
+/*
+ * The live routes have it: checks and next hop are followed, by the stack's settings. vips: the
+ * stack's, see check_vips_collect().
+ */
 void backends_follow(struct backends *backends, uint32_t slot, const struct route_stack *stack,
-		     const struct address *address, enum health_override override);
+		     const struct check_vips *vips, const struct address *address,
+		     enum health_override override);
 
 /* The live routes have it no more: no packets, and its flows are forgotten at once. */
 void backends_drop(struct backends *backends, uint32_t slot);
@@ -73,6 +78,9 @@ struct backend_view {
 };
 /* Strings are valid until the loop goes on. */
 void backends_look(const struct backends *backends, uint32_t slot, struct backend_view *ret);
+
+/* How it is checked, see check_aim_text(); "" where it is not. The caller frees. */
+char *backends_check_text(const struct backends *backends, uint32_t slot);
 
 /* True once every followed backend has a first verdict, so that readiness means something. */
 bool backends_settled(const struct backends *backends);

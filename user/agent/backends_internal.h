@@ -4,6 +4,7 @@
 #define STEER_BACKENDS_INTERNAL_H
 
 #include "agent/backends.h"
+#include "agent/check_aim.h"
 #include "agent/checker.h"
 #include "agent/nexthop.h"
 #include "agent/ramp.h"
@@ -15,8 +16,10 @@ struct backend_entry {
 	struct address address;
 	bool local;
 	struct health_state health;
-	struct health_spec spec;     /* of the running check; owned */
-	struct check *check;	     /* NULL: none */
+	struct health_spec spec;     /* how the routes want it checked; owned */
+	struct check_vips vips;	     /* of its stack */
+	struct check *check;	     /* NULL: none, or not yet */
+	struct check_aim aim;	     /* of that check */
 	struct nexthop_watch *watch; /* NULL: none */
 	bool hop_answered;	     /* the watch has spoken */
 	char next_hop[IF_NAMESIZE + 20];
@@ -32,6 +35,7 @@ struct backends {
 	void *userdata;
 	struct nexthop_table *nexthops;
 	struct checker *checker;
+	struct check_aims *aims;
 	struct backend_entry *entries; /* by slot */
 	bool shares_addresses;	       /* of backends behind ipip, some stand in several stacks */
 	uint32_t *ramping;	       /* slots in their slow start, in no order */
@@ -48,6 +52,20 @@ static inline struct backend *backend_entry_map(const struct backend_entry *entr
 {
 	return &entry->owner->view->backends[backend_entry_slot(entry)];
 }
+
+void backends_on_check(void *entry, bool ok, const char *detail); /* a check_callback */
+
+int backends_check_init(struct backends *backends, sd_event *loop);
+void backends_check_clear(struct backends *backends); /* after every entry's check was stopped */
+
+/* What the routes want. Takes effect with the next backends_check_aim(). */
+void backends_check_configure(struct backend_entry *entry, const struct health_spec *spec,
+			      const struct check_vips *vips);
+
+/* Whatever the way of its checks depends on may have changed. */
+void backends_check_aim(struct backend_entry *entry);
+
+void backends_check_stop(struct backend_entry *entry); /* where there is none: nothing */
 
 int backends_ramp_init(struct backends *backends, sd_event *loop);
 void backends_ramp_clear(struct backends *backends);

@@ -4,7 +4,6 @@
 #include "agent/check_peers.h"
 #include "agent/check_schedule.h"
 #include "agent/mix.h"
-#include "agent/probe.h"
 #include "common/log.h"
 #include "common/util.h"
 
@@ -31,6 +30,10 @@ struct check {
 	void *userdata;
 	struct address address; /* for the log */
 	struct probe_target target;
+	struct probe_target direct; /* the second to be asked; means something with `both` only */
+	bool both;
+	bool is_second; /* it is being asked */
+	char *where;	/* the first one's way, for details; "": there is but the direct one */
 	uint32_t timeout_ms;
 	struct check_peer *peer;
 	struct check_schedule schedule;
@@ -156,9 +159,13 @@ static void complain(struct checker *checker, const struct check *check, const c
 /* The callback may free the check: nothing may touch it afterwards. */
 static void check_finish(struct check *check, enum probe_result result, const char *detail)
 {
-	char kept[PROBE_DETAIL_MAX];
+	const char *where = check->is_second ? "directly" : check->where;
+	char kept[CHECK_DETAIL_MAX];
 
-	snprintf(kept, sizeof(kept), "%s", detail);
+	if (detail[0] && where[0])
+		snprintf(kept, sizeof(kept), "%s (%s)", detail, where);
+	else
+		snprintf(kept, sizeof(kept), "%s", detail);
 	check_close(check);
 	check_sleep(check);
 	if (result == PROBE_SKIPPED) {
@@ -175,23 +182,40 @@ static uint32_t probe_epoll_events(const struct probe *probe)
 	return (uint32_t)(unsigned short)probe->stream.events;
 }
 
+static struct probe_target *asked(struct check *check)
+{
+	return check->is_second ? &check->direct : &check->target;
+}
+
+static bool check_ask(struct check *check);
+
+/* True while it goes on, the second way; else the check is finished and may be gone. */
+static bool check_conclude(struct check *check, enum probe_result result)
+{
+	if (result != PROBE_PASSED || !check->both || check->is_second) {
+		check_finish(check, result, check->probe.detail);
+		return false;
+	}
+	check->io = sd_event_source_disable_unref(check->io);
+	probe_close(&check->probe);
+	check->is_second = true;
+	return check_ask(check);
+}
+
 /* True while it goes on; else the check is finished and may be gone. */
 static bool check_advance(struct check *check)
 {
 	short events = check->probe.stream.events;
-	enum probe_result result = probe_advance(&check->probe, &check->target);
+	enum probe_result result = probe_advance(&check->probe, asked(check));
 	int r = 0;
 
-	if (result == PROBE_PENDING) {
-		if (events != check->probe.stream.events)
-			r = sd_event_source_set_io_events(check->io,
-							  probe_epoll_events(&check->probe));
-		if (r >= 0)
-			return true;
-		check_finish(check, PROBE_SKIPPED, strerror(-r));
-		return false;
-	}
-	check_finish(check, result, check->probe.detail);
+	if (result != PROBE_PENDING)
+		return check_conclude(check, result);
+	if (events != check->probe.stream.events)
+		r = sd_event_source_set_io_events(check->io, probe_epoll_events(&check->probe));
+	if (r >= 0)
+		return true;
+	check_finish(check, PROBE_SKIPPED, strerror(-r));
 	return false;
 }
 
@@ -202,6 +226,22 @@ static int on_io(sd_event_source *source, int fd, uint32_t revents, void *userda
 	(void)revents;
 	check_advance(userdata);
 	return 0;
+}
+
+/* Begins one exchange. True while it goes on; else the check is finished and may be gone. */
+static bool check_ask(struct check *check)
+{
+	enum probe_result result = probe_start(&check->probe, asked(check));
+	int r;
+
+	if (result != PROBE_PENDING)
+		return check_conclude(check, result);
+	r = sd_event_add_io(check->checker->event, &check->io, check->probe.stream.fd,
+			    probe_epoll_events(&check->probe), on_io, check);
+	if (r >= 0)
+		return true;
+	check_finish(check, PROBE_SKIPPED, strerror(-r));
+	return false;
 }
 
 /* False: its turn comes later. */
@@ -221,29 +261,17 @@ static void check_start(struct check *check)
 {
 	struct checker *checker = check->checker;
 	uint64_t now_us = clock_now();
-	enum probe_result result;
-	int r;
 
 	check_dequeue(check);
 	if (!check_takes_turn(check, now_us))
 		return;
 	check->phase = CHECK_RUNNING;
 	check_schedule_start(&check->schedule, now_us);
-	check->urgent = check->prolonged = false;
+	check->urgent = check->prolonged = check->is_second = false;
 	checker->stats.started++;
 	checker->stats.in_flight++;
-	result = probe_start(&check->probe, &check->target);
-	if (result != PROBE_PENDING) {
-		check_finish(check, result, check->probe.detail);
-		return;
-	}
-	r = sd_event_add_io(checker->event, &check->io, check->probe.stream.fd,
-			    probe_epoll_events(&check->probe), on_io, check);
-	if (r < 0) {
-		check_finish(check, PROBE_SKIPPED, strerror(-r));
-		return;
-	}
-	check_timer_set(check, now_us + check->timeout_ms * 1000ULL);
+	if (check_ask(check))
+		check_timer_set(check, now_us + check->timeout_ms * 1000ULL);
 }
 
 /*
@@ -370,6 +398,15 @@ static bool texts_are_fit(const struct check_target *target)
 	       body <= HEALTH_BODY_MAX;
 }
 
+char *check_way_text(const struct check_way *way, uint16_t port)
+{
+	char address[ADDRESS_TEXT_MAX];
+	bool ipv4 = address_is_ipv4(&way->probe.vip);
+
+	return util_format("through %s at %s%s%s:%u", way->mode, ipv4 ? "" : "[",
+			   address_text(&way->probe.vip, address), ipv4 ? "" : "]", port);
+}
+
 static bool target_is_valid(const struct check_target *target)
 {
 	return target->port && target->interval_ms && target->timeout_ms &&
@@ -377,28 +414,44 @@ static bool target_is_valid(const struct check_target *target)
 	       texts_are_fit(target);
 }
 
-/* -ENOMEM: there is no TLS to be had. */
-static int probe_init(struct checker *checker, struct probe_target *probe,
-		      const struct check_target *target)
+static void probe_init(const struct checker *checker, struct probe_target *probe,
+		       const struct check_target *target, const struct check_way *way)
 {
-	struct probe_question question = {.type = target->type,
-					  .path = target->path,
-					  .host = target->host,
-					  .body = target->body,
-					  .status_min = target->status_min,
-					  .status_max = target->status_max,
-					  .service = target->service,
-					  .server_name = target->server_name};
-	int r;
+	const struct probe_question question = {.type = target->type,
+						.path = target->path,
+						.host = target->host,
+						.body = target->body,
+						.status_min = target->status_min,
+						.status_max = target->status_max,
+						.service = target->service,
+						.server_name = target->server_name,
+						.tls = target->tls ? checker->tls : NULL};
 
-	if (target->tls && !checker->tls) {
-		r = probe_tls_new(&checker->tls);
-		if (r)
-			return r;
-	}
-	question.tls = target->tls ? checker->tls : NULL;
-	probe_target_init(probe, &target->address, target->port, &question);
+	probe_target_init(probe, &target->address, target->port, way ? &way->probe : NULL,
+			  &question);
+}
+
+/* -ENOMEM: there is no TLS to be had. */
+static int check_set_ways(struct check *check, struct checker *checker,
+			  const struct check_target *target)
+{
+	int err = target->tls && !checker->tls ? probe_tls_new(&checker->tls) : 0;
+
+	if (err)
+		return err;
+	check->both = target->both && target->way;
+	check->where = target->way ? check_way_text(target->way, target->port) : util_strdup("");
+	probe_init(checker, &check->target, target, target->way);
+	if (check->both)
+		probe_init(checker, &check->direct, target, NULL);
 	return 0;
+}
+
+static void check_forget_ways(struct check *check)
+{
+	probe_target_clear(&check->target);
+	probe_target_clear(&check->direct);
+	free(check->where);
 }
 
 int checker_add(struct checker *checker, const struct check_target *target, check_callback callback,
@@ -410,7 +463,7 @@ int checker_add(struct checker *checker, const struct check_target *target, chec
 	if (!target_is_valid(target))
 		return -EINVAL;
 	check = util_calloc(1, sizeof(*check));
-	r = probe_init(checker, &check->target, target);
+	r = check_set_ways(check, checker, target);
 	if (r) {
 		free(check);
 		return r;
@@ -421,7 +474,7 @@ int checker_add(struct checker *checker, const struct check_target *target, chec
 		r = sd_event_source_set_enabled(check->timer, SD_EVENT_OFF);
 	if (r < 0) {
 		sd_event_source_disable_unref(check->timer);
-		probe_target_clear(&check->target);
+		check_forget_ways(check);
 		free(check);
 		return r;
 	}
@@ -450,7 +503,7 @@ void check_free(struct check *check)
 	LIST_REMOVE(check, all);
 	sd_event_source_disable_unref(check->timer);
 	check_peer_put(check->peer);
-	probe_target_clear(&check->target);
+	check_forget_ways(check);
 	free(check);
 }
 

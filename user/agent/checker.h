@@ -17,6 +17,7 @@
 #ifndef STEER_CHECKER_H
 #define STEER_CHECKER_H
 
+#include "agent/probe.h"
 #include "common/routes.h"
 
 #include <stdbool.h>
@@ -27,8 +28,16 @@
 #define CHECKER_BURST	      256
 #define CHECKER_BURST_MS      5
 
+#define CHECK_DETAIL_MAX 192
+
 struct checker;
 struct check;
+
+/* The way through the datapath, see check_path.h. */
+struct check_way {
+	struct probe_way probe;
+	const char *mode; /* "l2" or "ipip", for details; static */
+};
 
 struct check_target {
 	struct address address;
@@ -46,11 +55,14 @@ struct check_target {
 	const char *server_name; /* NULL: the host, if that is a name */
 	uint32_t interval_ms;
 	uint32_t timeout_ms;
+	const struct check_way *way; /* NULL: directly; copied */
+	bool both;		     /* with a way: directly as well, afterwards */
 };
 
 /*
  * One finished check. `detail` is why it failed ("connection refused", "timed out after 80 ms",
- * "HTTP status 503"), "" when ok, and is gone after the call. May free this or any other check.
+ * "HTTP status 503"), and the way, where there is another than the direct one ("… (through l2 at
+ * 203.0.113.10:80)"); "" when ok, and is gone after the call. May free this or any other check.
  */
 typedef void (*check_callback)(void *userdata, bool ok, const char *detail);
 
@@ -86,6 +98,9 @@ void check_doubt(struct check *check, bool doubted);
  * running, and no sooner than CHECK_GAP_US after the last one's start. Accepts NULL.
  */
 void check_now(struct check *check);
+
+/* "through ipip at 203.0.113.10:80"; the caller frees. */
+char *check_way_text(const struct check_way *way, uint16_t port);
 
 void checker_get_stats(const struct checker *checker, struct checker_stats *ret_stats);
 

@@ -28,7 +28,7 @@
 #include <stdint.h>
 
 #define HEALTH_REASON_MAX 192 /* bytes with the NUL; longer sentences are cut */
-#define HEALTH_DETAIL_MAX 128
+#define HEALTH_DETAIL_MAX 144
 
 enum health_override {
 	HEALTH_OVERRIDE_AUTO,

@@ -10,24 +10,32 @@
 #define HTTP_PORT  80
 #define HTTPS_PORT 443
 
-static void target_set_address(struct probe_target *target, const struct address *address,
-			       uint16_t port)
+static socklen_t socket_address(struct sockaddr_storage *storage, const struct address *address,
+				uint16_t port)
 {
-	if (address_is_ipv4(address)) {
-		struct sockaddr_in *in = (struct sockaddr_in *)&target->address;
+	struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)storage;
+	struct sockaddr_in *in = (struct sockaddr_in *)storage;
 
+	if (address_is_ipv4(address)) {
 		in->sin_family = AF_INET;
 		in->sin_port = htons(port);
 		memcpy(&in->sin_addr, address->bytes + 12, 4);
-		target->address_size = sizeof(*in);
-	} else {
-		struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)&target->address;
-
-		in6->sin6_family = AF_INET6;
-		in6->sin6_port = htons(port);
-		memcpy(&in6->sin6_addr, address->bytes, 16);
-		target->address_size = sizeof(*in6);
+		return sizeof(*in);
 	}
+	in6->sin6_family = AF_INET6;
+	in6->sin6_port = htons(port);
+	memcpy(&in6->sin6_addr, address->bytes, 16);
+	return sizeof(*in6);
+}
+
+static void target_set_way(struct probe_target *target, const struct address *address,
+			   uint16_t port, const struct probe_way *way)
+{
+	target->address_size = socket_address(&target->address, way ? &way->vip : address, port);
+	if (!way)
+		return;
+	socket_address(&target->source, &way->source, 0);
+	target->mark = way->mark;
 }
 
 static char *host_default(const struct address *address, uint16_t port, bool tls)
@@ -75,14 +83,14 @@ static void target_set_http(struct probe_target *target, const struct probe_ques
 }
 
 void probe_target_init(struct probe_target *target, const struct address *address, uint16_t port,
-		       const struct probe_question *question)
+		       const struct probe_way *way, const struct probe_question *question)
 {
 	const char *given = question->host ? question->host : question->server_name;
 	CLEANUP_FREE char *host = given ? util_strdup(given)
 					: host_default(address, port, question->tls);
 
 	*target = (struct probe_target){.type = question->type};
-	target_set_address(target, address, port);
+	target_set_way(target, address, port, way);
 	if (question->tls)
 		target_set_tls(target, question);
 	if (question->type == HEALTH_HTTP)
@@ -100,15 +108,31 @@ void probe_target_clear(struct probe_target *target)
 	*target = (struct probe_target){};
 }
 
-/* Refused permission at once, it is by a rule of this host; later, it comes by ICMP from afar. */
-static enum probe_result connect_refusal(struct probe *probe, int error)
+/*
+ * Refused permission at once, it is by a rule of this host; later, it comes by ICMP from afar.
+ * Where the way is marked, no refusal at once is about the backend.
+ */
+static enum probe_result connect_refusal(struct probe *probe, const struct probe_target *target,
+					 int error)
 {
 	enum probe_result result;
 
 	if (error == EINPROGRESS || error == EINTR)
 		return PROBE_PENDING;
 	result = probe_fail_errno(probe->detail, error);
-	return error == EPERM || error == EACCES ? PROBE_SKIPPED : result;
+	return error == EPERM || error == EACCES || target->mark ? PROBE_SKIPPED : result;
+}
+
+/* The port is chosen when it connects: only then it has to be one of its kind. */
+static int take_way(int fd, const struct probe_target *target)
+{
+	if (!target->mark)
+		return 0;
+	if (setsockopt(fd, SOL_SOCKET, SO_MARK, &target->mark, sizeof(target->mark)) < 0 ||
+	    setsockopt(fd, SOL_IP, IP_BIND_ADDRESS_NO_PORT, &(int){1}, sizeof(int)) < 0 ||
+	    bind(fd, (const struct sockaddr *)&target->source, target->address_size) < 0)
+		return -errno;
+	return 0;
 }
 
 enum probe_result probe_start(struct probe *probe, struct probe_target *target)
@@ -116,6 +140,7 @@ enum probe_result probe_start(struct probe *probe, struct probe_target *target)
 	/* A close that resets leaves nothing behind in TIME_WAIT, here or there. */
 	const struct linger reset = {.l_onoff = 1, .l_linger = 0};
 	int fd = socket(target->address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int err;
 
 	*probe = (struct probe){.stream = {.fd = fd, .events = POLLOUT}};
 	if (fd < 0) {
@@ -124,8 +149,13 @@ enum probe_result probe_start(struct probe *probe, struct probe_target *target)
 	}
 	if (setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset)) < 0)
 		return probe_fail_errno(probe->detail, errno);
+	err = take_way(fd, target);
+	if (err) {
+		probe_fail_errno(probe->detail, -err);
+		return PROBE_SKIPPED;
+	}
 	if (connect(fd, (const struct sockaddr *)&target->address, target->address_size) < 0)
-		return connect_refusal(probe, errno);
+		return connect_refusal(probe, target, errno);
 	return probe_advance(probe, target);
 }
 

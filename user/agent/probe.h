@@ -30,18 +30,28 @@ struct probe_question {
 	const char *server_name; /* for TLS; NULL: the host, if that is a name, or else none */
 };
 
+/* A way other than the kernel's own, see check_path.h. */
+struct probe_way {
+	struct address vip;    /* connected to, in the place of the backend's address */
+	struct address source; /* this host's, of the VIP's family */
+	uint32_t mark;	       /* not 0 */
+};
+
 /* Where to and with what; outlives its probes. */
 struct probe_target {
 	struct sockaddr_storage address;
 	socklen_t address_size;
+	struct sockaddr_storage source; /* as large; means something with a mark only */
+	uint32_t mark;			/* 0: none */
 	enum health_type type;
 	struct probe_tls_peer tls;
 	struct probe_http_question http;
 	struct probe_grpc_question grpc;
 };
 
+/* way NULL: directly to the address, which is what requests name either way. */
 void probe_target_init(struct probe_target *target, const struct address *address, uint16_t port,
-		       const struct probe_question *question);
+		       const struct probe_way *way, const struct probe_question *question);
 void probe_target_clear(struct probe_target *target);
 
 struct probe {

@@ -237,9 +237,27 @@ static void add_backend(struct table *table, struct table_row *stack, const json
 	table_set(row, STACK_WHY, why);
 }
 
+/* Why health checks of its backends do not go the way that they would; NULL: they do. */
+static const char *check_obstacle(const json_t *backends)
+{
+	static const char direct[] = "directly: ";
+	size_t index;
+	json_t *backend;
+
+	json_array_foreach(backends, index, backend)
+	{
+		const char *check = json_text_of(backend, "check");
+
+		if (strncmp(check, direct, strlen(direct)) == 0)
+			return check;
+	}
+	return NULL;
+}
+
 static void add_stack(struct table *table, const json_t *stack, uint64_t now_ms)
 {
 	const json_t *backends = json_object_get(stack, "backends");
+	const char *obstacle = check_obstacle(backends);
 	CLEANUP_FREE char *ups = NULL, *kind = NULL;
 	struct table_row *row = table_add(table, NULL);
 	char stage[WORD_MAX], forward[WORD_MAX];
@@ -250,7 +268,8 @@ static void add_stack(struct table *table, const json_t *stack, uint64_t now_ms)
 	ups = util_format("%zu/%zu", up_n, json_array_size(backends));
 	enum_word(stack, "stage", strlen("STAGE_"), stage);
 	enum_word(stack, "forward", strlen("FORWARD_"), forward);
-	kind = util_format("%s%s%s", stage, *stage && *forward ? ", " : "", forward);
+	kind = util_format("%s%s%s%s%s", stage, *stage && *forward ? ", " : "", forward,
+			   obstacle ? ", checked " : "", obstacle ? obstacle : "");
 	table_set(row, STACK_NAME, json_text_of(stack, "name"));
 	table_set(row, STACK_STATE, ups);
 	table_paint(row, STACK_STATE, json_flag_of(stack, "up") ? TABLE_GOOD : TABLE_BAD);
