@@ -3,7 +3,7 @@
 # Nobody fails, and nobody is to be taken out: rows of failover.sh.
 
 readonly ALARM_RATE=1000      # new flows a second in all
-readonly ALARM_FLOOD=50000    # SYNs a second
+readonly ALARM_FLOOD=${ALARM_FLOOD:-50000} # SYNs a second
 readonly ALARM_STALL_MS=40    # every backend at once, this long and then as long not
 readonly ALARM_MINUTES_SHORT=1 # of the rows that need no half hour
 
