@@ -33,8 +33,7 @@
 #define STEER_STACKS	     256   /* stacks of one bank */
 #define STEER_NAME	     32	   /* bytes of a name, NUL included */
 #define STEER_BUCKET_ENTRIES 4	   /* flows in one cache line */
-#define STEER_STACK_TRIES    32	   /* picks before the health of stacks is ignored */
-#define STEER_STACK_PICKS    3	   /* stacks looked into for a backend that takes new flows */
+#define STEER_STACK_TRIES    16	   /* looks at a split before all of its stacks are asked */
 #define STEER_BACKEND_TRIES  16	   /* picks before the health of backends is ignored */
 
 /* Why a packet left the datapath as it did. The order is the field order of struct reasons. */
@@ -248,16 +247,33 @@ struct choice {
 struct service {
 	__u16 split;   /* index into splits, without the bank */
 	__u16 choices; /* how many of choice[] are in use */
-	__u32 unused;
+	__u16 takers;  /* bit: of choice[]; those that may get clients at all */
+	__u8 panic;    /* 1: what health says is ignored; stored live, in both banks */
+	__u8 unused;
 	struct choice choice[STEER_SPLIT_CHOICES];
 	char name[STEER_NAME]; /* for people, and for an agent that starts anew */
 };
 static_assert(sizeof(struct service) == 104, "no padding");
 
-/* Map `splits`: key bank * splits + split; values index choice[]. */
+/*
+ * Map `splits`: key bank * splits + split. A slot has two indexes of choice[]: the stack that has
+ * it now, and its heir, which gets the slot's clients where packets find that stack down before
+ * the agent has rewritten the slot. Both in one byte, so that they change in one store.
+ */
 struct split {
 	__u8 choice[STEER_SPLIT_SLOTS];
 };
+static_assert(STEER_SPLIT_CHOICES == 16, "two indexes fill a byte");
+
+STEER_INLINE __u32 split_owner(__u8 choice)
+{
+	return choice & (STEER_SPLIT_CHOICES - 1);
+}
+
+STEER_INLINE __u32 split_heir(__u8 choice)
+{
+	return choice / STEER_SPLIT_CHOICES;
+}
 
 /* Map `stacks`: key bank * STEER_STACKS + stack. `up` is stored live, in both banks. */
 struct stack {
@@ -278,6 +294,9 @@ enum forward_mode { FORWARD_L2, FORWARD_IPIP, FORWARD_LOCAL, FORWARD_MODE_MAX };
 #define BACKEND_NEW   0x01 /* takes new flows */
 #define BACKEND_KEEP  0x02 /* keeps the flows it has */
 #define BACKEND_ROUTE 0x04 /* the next hop is resolved: a packet could be sent at all */
+/* For the agent: why a backend without BACKEND_NEW says nothing about its stack's health. */
+#define BACKEND_HELD  0x08 /* an operator keeps flows away */
+#define BACKEND_WAITS 0x10 /* its first check is not back yet */
 
 /*
  * Map `backends`, key: slot, stable while the backend (stack, address, mode) is in either bank.

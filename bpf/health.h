@@ -5,11 +5,15 @@
 
 #include "context.h"
 
-static __always_inline bool health_takes_new(const struct backend *b)
+/* What a service asks of a backend for new flows; in panic only that packets can be sent. */
+static __always_inline __u8 health_wanted(const struct service *service)
 {
-	const __u8 both = BACKEND_NEW | BACKEND_ROUTE;
+	return service->panic ? BACKEND_ROUTE : BACKEND_NEW | BACKEND_ROUTE;
+}
 
-	return (b->state & both) == both;
+static __always_inline bool health_takes_new(const struct backend *b, __u8 wanted)
+{
+	return (b->state & wanted) == wanted;
 }
 
 /* For an established flow; a service that says `keep` only asks that packets can be sent. */

@@ -227,26 +227,15 @@ void fixture_set_state(const struct fixture *f, const char *stack, const char *a
 
 void fixture_set_stack_state(const struct fixture *f, const char *name, uint8_t state)
 {
-	size_t index = find_stack(f, name);
-	const struct compiled_stack *stack = &live(f)->stacks[index];
-	unsigned int bank = f->view->control->active;
+	const struct compiled_stack *stack = &live(f)->stacks[find_stack(f, name)];
 
 	for (size_t i = 0; i < stack->slots_n; i++)
 		f->view->backends[stack->slots[i]].state = state;
-	f->view->stacks[bank * STEER_STACKS + index].up = (state & (BACKEND_NEW | BACKEND_ROUTE)) ==
-							  (BACKEND_NEW | BACKEND_ROUTE);
 }
 
-/* As after a change, whichever of the two it was: fixture_set_stack_state() has stored `up`. */
 void fixture_overlay(const struct fixture *f, const char *stack)
 {
-	unsigned int bank = f->view->control->active;
-	size_t index = find_stack(f, stack);
-
-	for (uint8_t was_up = 0; was_up < 2; was_up++) {
-		f->view->stacks[bank * STEER_STACKS + index].up = was_up;
-		bank_overlay(f->view, bank, live(f), index);
-	}
+	bank_overlay(f->view, f->view->control->active, live(f), find_stack(f, stack));
 }
 
 uint32_t fixture_service(const struct fixture *f, const char *name)

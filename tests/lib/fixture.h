@@ -61,7 +61,7 @@ struct backend *fixture_backend(const struct fixture *fixture, const char *stack
 void fixture_set_state(const struct fixture *fixture, const char *stack, const char *address,
 		       uint8_t state);
 
-/* For every backend of the stack; stack.up follows. */
+/* For every backend of the stack. */
 void fixture_set_stack_state(const struct fixture *fixture, const char *stack, uint8_t state);
 
 /* Brings stack.up, rings and splits in step with the backends' states. */

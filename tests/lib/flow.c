@@ -89,7 +89,8 @@ struct flow_pick flow_expect(const struct fixture *f, const char *name, const st
 	uint64_t client_sum = hash_client_sum(key, &tuple);
 	uint64_t sum = sticky_by_client ? client_sum : hash_flow_sum(key, &tuple, client_sum);
 	const struct split *split = &v->splits[bank * v->split_slots + service->split];
-	struct flow_pick pick = {service->choice[split->choice[split_slot(client_sum)]], 0};
+	uint8_t entry = split->choice[split_slot(client_sum)];
+	struct flow_pick pick = {service->choice[split_owner(entry)], 0};
 
 	pick.slot = v->rings[bank * STEER_STACKS + pick.choice.stack].backend[ring_slot(sum)];
 	return pick;

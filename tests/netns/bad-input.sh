@@ -33,7 +33,11 @@ refused "an unknown key" "did you mean 'backends'" <<<"stacks: {blue: {bakends: 
 refused "an unknown key at the top" "stack" <<<"stakcs: {}"
 refused "a key of a later version" "not supported yet" <<-END
 	$blue
-	services: {shop: {$shop, split: {blue: 1}, failover: [blue]}}
+	services: {shop: {$shop, split: {blue: 1}, shed: {new_flows: 1}}}
+END
+refused "a failover list with a stack that is not there" "failover of service 'shop'" <<-END
+	$blue
+	services: {shop: {$shop, split: {blue: 1}, failover: [bleu]}}
 END
 refused "an undefined stack" "did you mean 'blue'" <<-END
 	$blue

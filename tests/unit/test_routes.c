@@ -424,6 +424,53 @@ static void sorted_routes_are_searched_alike(void **state)
 	assert_null(routes_find_service(routes, "green"));
 }
 
+static void a_stack_that_only_failover_names_joins_the_split_without_weight(void **state)
+{
+	static const char text[] = "stacks: {blue: {}, amber: {}, green: {}}\n"
+				   "services:\n"
+				   "  shop: {vips: [203.0.113.10], split: {blue: 7, green: 0},\n"
+				   "    failover: [green, amber, blue]}\n";
+	CLEANUP_ROUTES struct routes *routes = NULL, *again = NULL;
+	CLEANUP_PROBLEMS struct problems problems = {0};
+	const struct route_service *shop;
+
+	(void)state;
+	assert_int_equal(routes_yaml_parse(text, strlen(text), &routes, &problems), 0);
+	routes_sort(routes);
+	shop = &routes->services[0];
+	assert_int_equal(shop->split_n, 3);
+	assert_string_equal(shop->split[0].stack, "amber");
+	assert_int_equal(shop->split[0].weight, 0);
+	assert_string_equal(shop->split[1].stack, "blue");
+	assert_int_equal(shop->split[1].weight, 7);
+	assert_string_equal(shop->failover[1].stack, "amber");
+	again = routes_copy(routes);
+	routes_sort(again);
+	assert_true(routes_equal(routes, again));
+}
+
+static void the_order_of_failover_and_the_panic_share_make_a_difference(void **state)
+{
+	static const char text[] = "stacks: {blue: {}, green: {}}\n"
+				   "services:\n"
+				   "  shop: {split: {blue: 7}, failover: [green, blue]}\n";
+	CLEANUP_ROUTES struct routes *routes = NULL, *other = NULL;
+	CLEANUP_PROBLEMS struct problems problems = {0};
+	struct route_failover swap;
+
+	(void)state;
+	assert_int_equal(routes_yaml_parse(text, strlen(text), &routes, &problems), 0);
+	routes_sort(routes);
+	other = routes_copy(routes);
+	other->services[0].panic_percent++;
+	assert_false(routes_equal(routes, other));
+	other->services[0].panic_percent--;
+	swap = other->services[0].failover[0];
+	other->services[0].failover[0] = other->services[0].failover[1];
+	other->services[0].failover[1] = swap;
+	assert_false(routes_equal(routes, other));
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -444,6 +491,8 @@ int main(void)
 		cmocka_unit_test(every_field_makes_a_difference),
 		cmocka_unit_test(stacks_and_services_are_found_by_name),
 		cmocka_unit_test(sorted_routes_are_searched_alike),
+		cmocka_unit_test(a_stack_that_only_failover_names_joins_the_split_without_weight),
+		cmocka_unit_test(the_order_of_failover_and_the_panic_share_make_a_difference),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -87,6 +87,18 @@ static const char *const accepted[] = {
 	"services:\n  shop: {vips: [203.0.113.10], split: {a: 0, b: 0, c: 0, d: 0, e: 0, f: 0, g: "
 	"0, "
 	"h: 0, i: 0, j: 0, k: 0, l: 0, m: 0, n: 0, o: 0, p: 1}}\n",
+	/* Failover: to stacks of the split, with a weight or without, and to others. */
+	BLUE GREEN
+	"services:\n  shop: {vips: [203.0.113.10], split: {blue: 95, green: 5}, failover: "
+	"[green]}\n",
+	BLUE GREEN "services:\n  shop: {vips: [203.0.113.10], split: {blue: 1}, failover: [green, "
+		   "blue], panic: 0%}\n",
+	BLUE GREEN
+	"services:\n  shop: {vips: [203.0.113.10], split: {blue: 1}, failover: [], panic: "
+	"100%}\n",
+	/* Weights move without the list: a rollout's end must not make it wrong. */
+	BLUE GREEN "services:\n  shop: {vips: [203.0.113.10], split: {green: 1}, failover: "
+		   "[green]}\n",
 };
 
 static void what_makes_sense_is_accepted(void **state)
@@ -294,6 +306,39 @@ static const struct refusal {
 	{"stacks:\n  blue: {backends: [{address: 10.1.0.11, weight: 0}]}\n" SHOP,
 	 "routes.yaml:4: split of service 'shop' gives stack 'blue' a weight of 1, but all its "
 	 "backends have weight 0; give one a weight, or set the stack's weight to 0\n"},
+	/* Failover */
+	{BLUE GREEN
+	 "services:\n  shop: {vips: [203.0.113.10], split: {blue: 1}, failover: [gren]}\n",
+	 "routes.yaml:5: failover of service 'shop' names stack 'gren', which is not defined (did "
+	 "you mean 'green'?)\n"},
+	{BLUE GREEN "services:\n  shop:\n    vips: [203.0.113.10]\n    split: {blue: 1}\n"
+		    "    failover:\n      - green\n      - blue\n      - green\n",
+	 "routes.yaml:11: failover of service 'shop' names stack 'green' twice; remove one; the "
+	 "first is on line 9\n"},
+	{BLUE "  green: {}\n"
+	      "services:\n  shop: {vips: [203.0.113.10], split: {blue: 1}, failover: [green]}\n",
+	 "routes.yaml:5: failover of service 'shop' names stack 'green', but it has no backends; "
+	 "add one, or take it off the list\n"},
+	{BLUE "  green: {backends: [{address: 10.2.0.11, weight: 0}]}\n"
+	      "services:\n  shop: {vips: [203.0.113.10], split: {blue: 1}, failover: [green]}\n",
+	 "routes.yaml:5: failover of service 'shop' names stack 'green', but all its backends have "
+	 "weight 0; give one a weight, or take it off the list\n"},
+	{BLUE "  green: {forward: ipip, backends: [{address: 203.0.113.10}]}\n"
+	      "services:\n  shop: {vips: [203.0.113.10], split: {blue: 1}, failover: [green]}\n",
+	 "routes.yaml:5: backend 203.0.113.10 of stack 'green' is a VIP of service 'shop', which "
+	 "would send to itself; give the backend's own address\n"},
+	{BLUE "  green: {forward: ipip, backends: [{address: 10.2.0.11}]}\n"
+	      "services:\n  shop: {vips: ['2001:db8::10'], split: {blue: 1}, failover: [green]}\n",
+	 "routes.yaml:5: service 'shop' has the IPv6 VIP 2001:db8::10, but backend 10.2.0.11 of "
+	 "its "
+	 "stack 'green' is IPv4, and ipip carries no IPv6 over IPv4; give the backend by its IPv6 "
+	 "address, or move the VIP to a service of its own\n"},
+	{"stacks: {a: {}, b: {}, c: {}, d: {}, e: {}, f: {}, g: {}, h: {}, i: {}, j: {}, k: {}, l: "
+	 "{}, m: {}, n: {}, o: {}, p: {forward: local}, q: {forward: local}}\n"
+	 "services:\n  shop: {vips: [203.0.113.10], split: {a: 0, b: 0, c: 0, d: 0, e: 0, f: 0, g: "
+	 "0, h: 0, i: 0, j: 0, k: 0, l: 0, m: 0, n: 0, o: 0, p: 1}, failover: [p, q]}\n",
+	 "routes.yaml:3: split and failover of service 'shop' name 17 stacks; they can name up to "
+	 "16\n"},
 	/* Families and loops */
 	{"stacks:\n  blue: {forward: ipip, backends: [{address: '2001:db8:1::1'}, {address: "
 	 "10.1.0.11}]}\n"
@@ -354,6 +399,30 @@ static void names_given_twice_are_refused(void **state)
 	labels->stacks[0].labels[1].key[0] = 'a';
 	expect_problem(labels, &ample, "labels",
 		       "routes.yaml:2: label 'a' of stack 'blue' is given twice\n");
+}
+
+/* A file's value cannot be this; a message's can. */
+static void a_panic_share_beyond_all_is_refused(void **state)
+{
+	CLEANUP_ROUTES struct routes *routes = parse(BLUE SHOP);
+
+	(void)state;
+	routes->services[0].panic_percent = 101;
+	expect_problem(routes, &ample, "panic",
+		       "routes.yaml:4: panic of service 'shop' is 101%; it must be 0% to 100%\n");
+}
+
+static void a_failover_entry_without_line_has_its_place_in_the_list(void **state)
+{
+	CLEANUP_ROUTES struct routes *routes = parse(
+		BLUE GREEN "services:\n  shop: {vips: [203.0.113.10], split: {blue: 1}, failover: "
+			   "[green, red]}\n");
+
+	(void)state;
+	routes->services[0].line = routes->services[0].failover[1].line = 0;
+	expect_problem(routes, &ample, "no line",
+		       "services.shop.failover[1]: failover of service 'shop' names stack 'red', "
+		       "which is not defined\n");
 }
 
 static void without_lines_the_path_says_where(void **state)
@@ -430,6 +499,8 @@ int main(void)
 		cmocka_unit_test(what_makes_sense_is_accepted),
 		cmocka_unit_test(each_rule_refuses_with_line_name_and_way_out),
 		cmocka_unit_test(names_given_twice_are_refused),
+		cmocka_unit_test(a_panic_share_beyond_all_is_refused),
+		cmocka_unit_test(a_failover_entry_without_line_has_its_place_in_the_list),
 		cmocka_unit_test(without_lines_the_path_says_where),
 		cmocka_unit_test(limits_are_named_with_both_numbers),
 		cmocka_unit_test(a_local_stack_takes_a_backend_of_the_limit),

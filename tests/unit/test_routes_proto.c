@@ -35,6 +35,8 @@ static const char full[] =
 	"    split: {blue: 95, green: 5, red: 0}\n"
 	"    sticky: {by: client}\n"
 	"    on_backend_down: keep\n"
+	"    failover: [violet, green]\n"
+	"    panic: 0%\n"
 	"  web: {vips: [203.0.113.11], split: {green: 1}, on_backend_down: reset}\n"
 	"  dns: {vips: [203.0.113.10], protocol: udp, split: {green: 1}}\n";
 

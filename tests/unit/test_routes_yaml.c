@@ -46,6 +46,8 @@ static const char full[] =
 	"    split: {blue: 95, green: 5, null: 0}\n"
 	"    sticky: {by: client}\n"
 	"    on_backend_down: keep\n"
+	"    failover: [green, blue]\n"
+	"    panic: 25%\n"
 	"  dns:\n"
 	"    vips: [203.0.113.10]\n"
 	"    protocol: udp\n"
@@ -117,6 +119,10 @@ static void every_key_arrives_in_its_field(void **state)
 	assert_int_equal(shop->split[0].line, 29);
 	assert_true(shop->sticky_by_client);
 	assert_int_equal(shop->on_backend_down, BACKEND_DOWN_KEEP);
+	assert_int_equal(shop->failover_n, 2);
+	assert_string_equal(shop->failover[0].stack, "green");
+	assert_int_equal(shop->failover[0].line, 28);
+	assert_int_equal(shop->panic_percent, 25);
 	assert_int_equal(routes->services[1].protocol, PROTOCOL_UDP);
 	assert_int_equal(routes->services[1].ports_n, 0);
 }
@@ -138,6 +144,8 @@ static void what_is_left_out_has_its_default(void **state)
 	assert_int_equal(routes->stacks[2].health.timeout_ms, 80);
 	assert_false(routes->services[1].sticky_by_client);
 	assert_int_equal(routes->services[1].on_backend_down, BACKEND_DOWN_MOVE);
+	assert_int_equal(routes->services[1].failover_n, 0);
+	assert_int_equal(routes->services[1].panic_percent, 10);
 }
 
 static void every_answer_to_a_dead_backend_is_read_and_written(void **state)
@@ -274,9 +282,24 @@ static const struct refusal {
 	{SERVICE "\n    segments: []\n",
 	 "routes.yaml:4: not supported yet: services.shop.segments\n"},
 	{SERVICE "    shed: {}\n", "routes.yaml:3: not supported yet: services.shop.shed\n"},
-	{SERVICE "    panic: 10%\n", "routes.yaml:3: not supported yet: services.shop.panic\n"},
-	{SERVICE "    failover: []\n",
-	 "routes.yaml:3: not supported yet: services.shop.failover\n"},
+	{SERVICE "    panic: 10\n",
+	 "routes.yaml:3: 'panic' is '10'; it must be 0% to 100%, such as 10%\n"},
+	{SERVICE "    panic: 101%\n",
+	 "routes.yaml:3: 'panic' is '101%'; it must be 0% to 100%, such as 10%\n"},
+	{SERVICE "    panic: -1%\n",
+	 "routes.yaml:3: 'panic' is '-1%'; it must be 0% to 100%, such as 10%\n"},
+	{SERVICE "    panic: 0.5%\n",
+	 "routes.yaml:3: 'panic' is '0.5%'; it must be 0% to 100%, such as 10%\n"},
+	{SERVICE "    panic: '%'\n",
+	 "routes.yaml:3: 'panic' is '%'; it must be 0% to 100%, such as 10%\n"},
+	{SERVICE "    panic: 10%%\n",
+	 "routes.yaml:3: 'panic' is '10%%'; it must be 0% to 100%, such as 10%\n"},
+	{SERVICE "    panic: 00000000000000000010%\n",
+	 "routes.yaml:3: 'panic' is '00000000000000000010%'; it must be 0% to 100%, such as 10%\n"},
+	{SERVICE "    panic: []\n", "routes.yaml:3: 'panic' must be a single value\n"},
+	{SERVICE "    failover: green\n", "routes.yaml:3: 'failover' must be a list\n"},
+	{SERVICE "    failover: [{green: 1}]\n",
+	 "routes.yaml:3: 'services.shop.failover[0]' must be a single value\n"},
 	{SERVICE "    sticky: {by: flow, ttl: 1h}\n",
 	 "routes.yaml:3: not supported yet: services.shop.sticky.ttl\n"},
 	{SERVICE "    on_backend_down: rest\n",

@@ -320,68 +320,10 @@ static void test_changes_of_many_weights_move_little_else(void **state)
 	}
 }
 
-static uint8_t walk_literally(const struct split *base, uint32_t slot, unsigned int mask)
-{
-	uint8_t own = base->choice[slot];
-
-	for (int step = 0; step < STEER_SPLIT_SLOTS; step++) {
-		if (mask >> base->choice[slot] & 1)
-			return base->choice[slot];
-		slot = split_next_slot(slot);
-	}
-	return own;
-}
-
-static void test_overlay_is_where_the_walk_ends(void **state)
-{
-	(void)state;
-	for (uint64_t seed = 1; seed <= 500; seed++) {
-		size_t n = 1 + mix64(seed) % 16;
-		unsigned int mask = mix64(seed + 1) & mix64(seed + 2);
-
-		members_random(seed, n, 100);
-		members[0].weight++;
-		build(seed, n, &before);
-		memset(&live, 0xff, sizeof(live));
-		split_overlay(&before, mask, &live);
-		for (uint32_t s = 0; s < STEER_SPLIT_SLOTS; s++)
-			if (live.choice[s] != walk_literally(&before, s, mask))
-				fail_msg("seed %llu: slot %u differs", (unsigned long long)seed, s);
-	}
-}
-
-static void test_overlay_with_nothing_or_everything_eligible_is_the_base(void **state)
-{
-	(void)state;
-	members_set((uint32_t[]){60, 30, 10}, 3);
-	build(3, 3, &before);
-	memset(&live, 0xff, sizeof(live));
-	split_overlay(&before, 0, &live);
-	assert_memory_equal(&live, &before, sizeof(before));
-	memset(&live, 0xff, sizeof(live));
-	split_overlay(&before, 7, &live);
-	assert_memory_equal(&live, &before, sizeof(before));
-}
-
-/* Pages that cannot be written stand for the cache lines that packets read meanwhile. */
-static void test_overlay_writes_only_what_changes(void **state)
-{
-	struct split *mapped = mmap(NULL, sizeof(*mapped), PROT_READ | PROT_WRITE,
-				    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-	(void)state;
-	assert_ptr_not_equal(mapped, MAP_FAILED);
-	members_set((uint32_t[]){60, 30, 10}, 3);
-	build(3, 3, &before);
-	split_overlay(&before, 5, mapped);
-	assert_int_equal(mprotect(mapped, sizeof(*mapped), PROT_READ), 0);
-	split_overlay(&before, 5, mapped);
-	munmap(mapped, sizeof(*mapped));
-}
-
 /* As in test_ring.c: the noise is that of runs of slots between survivors. */
 static void test_survivors_inherit_by_weight(void **state)
 {
+	struct split_heirs heirs;
 	unsigned int counts[STEER_SPLIT_CHOICES], inherited[STEER_SPLIT_CHOICES];
 
 	(void)state;
@@ -393,7 +335,8 @@ static void test_survivors_inherit_by_weight(void **state)
 		members_random(seed, n, 100);
 		members[0].weight += 10;
 		build(seed, n, &before);
-		split_overlay(&before, mask, &live);
+		split_heirs_make(members, n, NULL, 0, &heirs);
+		split_overlay(&before, &heirs, mask, &live);
 		split_count(&before, counts);
 		split_count(&live, inherited);
 		for (size_t i = 0; i < n; i++)
@@ -451,9 +394,6 @@ int main(void)
 		cmocka_unit_test(test_clients_in_green_at_5_percent_are_in_green_at_20),
 		cmocka_unit_test(test_a_stack_that_grows_shrinks_comes_or_goes_moves_little_else),
 		cmocka_unit_test(test_changes_of_many_weights_move_little_else),
-		cmocka_unit_test(test_overlay_is_where_the_walk_ends),
-		cmocka_unit_test(test_overlay_with_nothing_or_everything_eligible_is_the_base),
-		cmocka_unit_test(test_overlay_writes_only_what_changes),
 		cmocka_unit_test(test_survivors_inherit_by_weight),
 		cmocka_unit_test(test_moved_share_goes_by_name),
 		cmocka_unit_test(test_building_many_splits),

@@ -172,43 +172,10 @@ void agent_switch(struct agent *agent, unsigned int bank)
 	agent->change++;
 	free(agent->dirty);
 	agent->dirty = util_calloc(now->routes->stacks_n, sizeof(*agent->dirty));
+	agent_carry_news(was, now);
 	for (size_t i = 0; i < now->routes->stacks_n; i++)
 		follow_stack(agent, &now->stacks[i], &vips[i]);
 	drop_gone(agent, was);
-}
-
-void agent_overlay(struct agent *agent)
-{
-	const struct compiled *live = agent_live(agent);
-
-	for (size_t i = 0; live && agent->dirty && i < live->routes->stacks_n; i++) {
-		const char *name = live->routes->stacks[i].name;
-
-		if (!agent->dirty[i])
-			continue;
-		agent->dirty[i] = false;
-		for (unsigned int bank = 0; bank < STEER_BANKS; bank++) {
-			const struct compiled *compiled = agent->compiled[bank];
-			struct route_stack *route =
-				compiled ? routes_find_stack(compiled->routes, name) : NULL;
-
-			if (route)
-				bank_overlay(agent->view, bank, compiled,
-					     (size_t)(route - compiled->routes->stacks));
-		}
-	}
-}
-
-void agent_mark_dirty(void *userdata, const char *stack)
-{
-	struct agent *agent = userdata;
-	const struct compiled *live = agent_live(agent);
-	const struct route_stack *route = live ? routes_find_stack(live->routes, stack) : NULL;
-
-	if (!route || !agent->dirty)
-		return;
-	agent->dirty[route - live->routes->stacks] = true;
-	sd_event_source_set_enabled(agent->overlay, SD_EVENT_ONESHOT);
 }
 
 static void replace_text(char **text, const char *with)
@@ -260,6 +227,7 @@ static void note_same(struct agent *agent, const struct agent_change *change)
 	}
 }
 
+/* Sorts them, too: standbys count among the shares. */
 static int check(struct agent *agent, struct routes *routes, struct problems *problems)
 {
 	struct routes_limits limits;
@@ -274,9 +242,12 @@ static int check(struct agent *agent, struct routes *routes, struct problems *pr
 	}
 	node_config_routes_limits(agent->config, &limits);
 	err = routes_check(routes, &limits, problems);
+	if (err)
+		return err;
+	routes_sort(routes);
 	for (size_t i = 0; i < routes->services_n; i++)
 		shares += routes->services[i].split_n;
-	if (!err && shares > agent->view->share_slots / 2) {
+	if (shares > agent->view->share_slots / 2) {
 		problems_add(problems, "services", 0,
 			     "the splits name %zu stacks in all, and there is room for %u: raise "
 			     "limits.services in the node file",
@@ -297,7 +268,7 @@ static int check_space(const struct agent *agent, const struct routes *routes,
 		bytes += 512 + routes->stacks[i].labels_n * 128 + routes->stacks[i].backends_n * 96;
 	for (size_t i = 0; i < routes->services_n; i++)
 		bytes += 256 + routes->services[i].vips_n * 64 + routes->services[i].ports_n * 8 +
-			 routes->services[i].split_n * 64;
+			 routes->services[i].split_n * 64 + routes->services[i].failover_n * 40;
 	err = state_try_space(agent->state, bytes);
 	if (err)
 		problems_add(problems, "", 0,
@@ -318,7 +289,6 @@ int agent_apply(struct agent *agent, struct routes *taken, const struct agent_ch
 
 	if (err)
 		return err;
-	routes_sort(routes);
 	plan_make(live, routes, &plan);
 	if (live && routes_equal(live->routes, routes)) {
 		if (!change->dry_run)

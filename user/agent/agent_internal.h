@@ -69,8 +69,14 @@ enum health_override agent_override(const struct agent *agent, const char *stack
 
 void agent_mark_dirty(void *agent, const char *stack); /* a backends_changed */
 
-/* Brings both banks' tables in step with what became of the stacks marked dirty. */
+/*
+ * Brings both banks' tables in step with what became of the stacks marked dirty, and tells of
+ * stacks that are out or back and of services in panic.
+ */
 void agent_overlay(struct agent *agent);
+
+/* Of services that stand in both, what was told is not told again. `was` may be NULL. */
+void agent_carry_news(const struct compiled *was, const struct compiled *now);
 
 /* What an earlier agent left and no routes have claimed by now belongs to nobody. */
 void agent_release_adopted(struct agent *agent);

@@ -18,11 +18,28 @@ static char *arena_address(struct arena *arena, const struct address *address)
 	return arena_take(arena, util_strdup(address_text(address, text)));
 }
 
+/* Stacks without a weight that stand by have no clients to lose. */
+static void fill_failover(struct arena *arena, const struct compiled_split *split, size_t value,
+			  Steerd__V1__ShareStatus *share)
+{
+	unsigned int heirs = bank_heirs(split);
+
+	share->out = !split->panic && bank_takers(split->table) >> value & 1 &&
+		     !(split->fit >> value & 1);
+	if (!share->out || !split->table->weights[value])
+		return;
+	share->taken_by = arena_calloc(arena, split->table->n, sizeof(*share->taken_by));
+	for (size_t i = 0; i < split->table->n; i++)
+		if (heirs >> i & 1)
+			share->taken_by[share->n_taken_by++] = split->table->names[i];
+}
+
 static void fill_shares(struct arena *arena, const struct agent *agent,
 			const struct compiled_service *service, Steerd__V1__ServiceStatus *status)
 {
 	const struct datapath_view *view = agent_view(agent);
 	const struct route_service *route = service->route;
+	const struct compiled_split *split = &agent_live(agent)->splits[service->split_index];
 	unsigned int counts[STEER_SPLIT_CHOICES];
 	Steerd__V1__ShareStatus *shares;
 	uint64_t sum = 0;
@@ -39,6 +56,7 @@ static void fill_shares(struct arena *arena, const struct agent *agent,
 		shares[i].wanted_share = (double)route->split[i].weight / (double)sum;
 		shares[i].table_share = (double)counts[i] / STEER_SPLIT_SLOTS;
 		shares[i].new_flows = agent_share_flows(agent, service->choice[i].share);
+		fill_failover(arena, split, i, &shares[i]);
 	}
 }
 
@@ -63,6 +81,12 @@ static void fill_service(struct arena *arena, const struct agent *agent,
 	for (size_t i = 0; i < route->ports_n; i++)
 		status->ports[i] = route->ports[i];
 	fill_shares(arena, agent, service, status);
+	status->n_failover = route->failover_n;
+	status->failover = arena_calloc(arena, route->failover_n, sizeof(*status->failover));
+	for (size_t i = 0; i < route->failover_n; i++)
+		status->failover[i] = route->failover[i].stack;
+	status->panic_percent = route->panic_percent;
+	status->panic = agent_live(agent)->splits[service->split_index].panic;
 }
 
 static void fill_backend(struct arena *arena, const struct agent *agent,
@@ -242,7 +266,7 @@ void api_explain(struct rpc_call *call, const Steerd__V1__ExplainRequest *reques
 
 	if (read_tuple(call, request, &tuple))
 		return;
-	explain_packet(agent_view(userdata), &tuple, &explanation);
+	explain_packet(agent_view(userdata), agent_live(userdata), &tuple, &explanation);
 	if (request->service[0] && strcmp(request->service, explanation.service)) {
 		rpc_call_fail(call, RPC_CODE_NOT_FOUND,
 			      "%s port %u is not a VIP of service '%s'%s%s", request->vip,

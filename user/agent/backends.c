@@ -79,14 +79,26 @@ static void add_event(const struct backend_entry *entry, bool up)
 		   ramps ? text_duration(entry->ramp.length_ms, length) : "");
 }
 
+/* The health state's bits, and why these are no news of the stack's health. */
+static uint8_t map_state(const struct backend_entry *entry)
+{
+	const struct health_state *health = &entry->health;
+	bool waits = health->verdict == HEALTH_VERDICT_NONE ||
+		     (!entry->local && !entry->hop_answered);
+
+	if (health->override == HEALTH_OVERRIDE_DOWN || health->override == HEALTH_OVERRIDE_DRAIN)
+		return health->bits | BACKEND_HELD;
+	return health->bits | (waits && !(health->bits & BACKEND_NEW) ? BACKEND_WAITS : 0);
+}
+
 /*
  * What an input to the health state changed becomes the map's byte, an event and a call. That a
  * new backend is not up yet is no news.
  */
 static void publish(struct backend_entry *entry, unsigned int changed)
 {
-	bool up = entry->health.bits & BACKEND_NEW;
-	bool was_up = backend_entry_map(entry)->state & BACKEND_NEW;
+	uint8_t was = backend_entry_map(entry)->state, now = map_state(entry);
+	bool up = now & BACKEND_NEW, was_up = was & BACKEND_NEW;
 
 	if (up && !was_up) {
 		breaker_close(&entry->owner->view->watch[backend_entry_slot(entry)]);
@@ -94,10 +106,10 @@ static void publish(struct backend_entry *entry, unsigned int changed)
 	} else if (!up) {
 		backends_ramp_end(entry);
 	}
-	__atomic_store_n(&backend_entry_map(entry)->state, entry->health.bits, __ATOMIC_RELEASE);
-	if (!(changed & HEALTH_CHANGED_BITS))
+	__atomic_store_n(&backend_entry_map(entry)->state, now, __ATOMIC_RELEASE);
+	if (now == was && !(changed & HEALTH_CHANGED_BITS))
 		return;
-	if (entry->health.been_up)
+	if (changed & HEALTH_CHANGED_BITS && entry->health.been_up)
 		add_event(entry, up);
 	entry->owner->changed(entry->owner->userdata, entry->stack);
 }
@@ -260,6 +272,7 @@ void backends_claim(struct backends *b, uint32_t slot, const struct route_stack 
 			  stack->health.rise, util_now_ms());
 	if (twin >= 0 && b->entries[twin].health.verdict == HEALTH_VERDICT_UP)
 		health_state_check(&entry->health, true, "", util_now_ms());
+	backend->state = map_state(entry);
 }
 
 void backends_adopt(struct backends *b, uint32_t slot)

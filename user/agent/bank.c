@@ -1,21 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-#include "agent/bank.h"
+#include "agent/bank_internal.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
 
 #include "agent/hash_key.h"
-#include "agent/ring.h"
 #include "agent/split.h"
 #include "agent/vip_table.h"
 #include "common/util.h"
-
-#define RING_NONE 0xffff /* no backend: beyond any slot, so that the kernel finds nothing */
-
-struct bank_ring {
-	unsigned int users;
-	struct ring base;
-};
 
 void bank_backend_key(const char *stack, const struct address *address, enum forward forward,
 		      char text[BANK_KEY_MAX])
@@ -46,7 +38,7 @@ void compiled_free(struct compiled *compiled)
 		free(compiled->stacks[i].slots);
 	}
 	for (size_t i = 0; i < compiled->splits_n; i++)
-		split_put(compiled->splits[i]);
+		split_put(compiled->splits[i].table);
 	slots_free(compiled->split_index);
 	routes_free(compiled->routes);
 	free(compiled->stacks);
@@ -157,13 +149,25 @@ static int compile_stack(struct compilation *c, struct compiled_stack *stack)
 	return 0;
 }
 
+/* The value of a stack that stands in the split: all on a failover list do (routes_sort()). */
+static uint8_t value_of(const struct bank_split *split, const char *stack)
+{
+	uint8_t i = 0;
+
+	while (i < split->n - 1 && strcmp(split->names[i], stack))
+		i++;
+	return i;
+}
+
 static struct bank_split *make_split(const struct route_service *service)
 {
 	struct split_member members[STEER_SPLIT_CHOICES];
 	struct bank_split *split = util_calloc(1, sizeof(*split));
+	uint8_t list[STEER_SPLIT_CHOICES];
 
 	split->users = 1;
 	split->n = service->split_n;
+	split->panic_percent = (uint8_t)service->panic_percent;
 	for (size_t i = 0; i < split->n; i++) {
 		snprintf(split->names[i], STEER_NAME, "%s", service->split[i].stack);
 		split->weights[i] = service->split[i].weight;
@@ -173,23 +177,43 @@ static struct bank_split *make_split(const struct route_service *service)
 		free(split);
 		return NULL;
 	}
+	for (size_t i = 0; i < service->failover_n; i++)
+		list[i] = value_of(split, service->failover[i].stack);
+	split_heirs_make(members, split->n, list, service->failover_n, &split->heirs);
+	split_overlay(&split->base, &split->heirs, bank_takers(split), &split->whole);
 	return split;
 }
 
-/* The table for these names and weights: already in the result, or in `like`, or a new one. */
+/* What two services have in common that share a split. */
+static char *split_key(const struct route_service *route)
+{
+	char *key = NULL;
+	size_t size;
+	FILE *out = open_memstream(&key, &size);
+
+	if (!out)
+		abort();
+	for (size_t i = 0; i < route->split_n; i++)
+		fprintf(out, "%s=%u ", route->split[i].stack, route->split[i].weight);
+	fprintf(out, "panic=%u", route->panic_percent);
+	for (size_t i = 0; i < route->failover_n; i++)
+		fprintf(out, " %s", route->failover[i].stack);
+	if (fclose(out))
+		abort();
+	return key;
+}
+
+/* The tables: already in the result, or in `like`, or new ones. */
 static int compile_split(struct compilation *c, struct compiled_service *service)
 {
 	const struct route_service *route = service->route;
-	char key[STEER_SPLIT_CHOICES * (STEER_NAME + 12)] = "";
+	CLEANUP_FREE char *key = split_key(route);
 	struct compiled *result = c->result;
-	size_t length = 0;
+	struct compiled_split *split;
 	uint32_t old;
 	bool fresh;
 	int err;
 
-	for (size_t i = 0; i < route->split_n; i++)
-		length += (size_t)snprintf(key + length, sizeof(key) - length, "%s=%u ",
-					   route->split[i].stack, route->split[i].weight);
 	err = slots_hold(result->split_index, key, 1, &service->split_index, &fresh);
 	if (err) {
 		problems_add(c->problems, "services", route->line,
@@ -198,20 +222,21 @@ static int compile_split(struct compilation *c, struct compiled_service *service
 			     route->name);
 		return err;
 	}
+	split = &result->splits[service->split_index];
 	if (fresh) {
-		struct bank_split *split;
-
 		if (c->like && slots_find(c->like->split_index, key, &old) == 0) {
-			split = c->like->splits[old];
-			split->users++;
+			split->table = c->like->splits[old].table;
+			split->table->users++;
 		} else {
-			split = make_split(route);
+			split->table = make_split(route);
 		}
-		if (!split)
+		if (!split->table)
 			return -EINVAL;
-		result->splits[result->splits_n++] = split;
+		for (size_t i = 0; i < route->split_n; i++)
+			split->stack[i] = service->choice[i].stack;
+		result->splits_n++;
 	}
-	service->split = result->splits[service->split_index];
+	service->split = split->table;
 	return 0;
 }
 
@@ -312,7 +337,7 @@ int bank_compile(struct routes *routes, uint64_t version, unsigned int bank,
 	result->version = version;
 	result->stacks = util_calloc(routes->stacks_n, sizeof(*result->stacks));
 	result->services = util_calloc(routes->services_n, sizeof(*result->services));
-	result->splits = util_calloc(view->split_slots, sizeof(struct bank_split *));
+	result->splits = util_calloc(view->split_slots, sizeof(*result->splits));
 	result->split_index = slots_new(view->split_slots);
 	result->vips = util_calloc(1, sizeof(*result->vips));
 	err = compile_all(&c);
@@ -322,128 +347,6 @@ int bank_compile(struct routes *routes, uint64_t version, unsigned int bank,
 	}
 	*ret = result;
 	return 0;
-}
-
-static bool slot_takes_new(const struct datapath_view *view, uint32_t slot)
-{
-	const uint8_t both = BACKEND_NEW | BACKEND_ROUTE;
-
-	return (__atomic_load_n(&view->backends[slot].state, __ATOMIC_RELAXED) & both) == both;
-}
-
-/* Of RING_WHOLE: what a backend has of its slots, others left out of account. */
-static uint32_t slot_part(const struct datapath_view *view, uint32_t slot)
-{
-	return slot_takes_new(view, slot) ? RING_WHOLE - view->backends[slot].ramp_lacks : 0;
-}
-
-struct ring_parts {
-	const struct datapath_view *view;
-	uint32_t most; /* the largest part in the stack, which counts as the whole; not 0 */
-};
-
-/* Where all of a stack's backends are in their slow starts, they share by what each has. */
-static struct ring_parts stack_parts(const struct datapath_view *view,
-				     const struct compiled_stack *stack)
-{
-	struct ring_parts parts = {.view = view, .most = 1};
-
-	for (size_t i = 0; i < stack->slots_n; i++) {
-		uint32_t part = slot_part(view, stack->slots[i]);
-
-		if ((!stack->route->backends_n || stack->route->backends[i].weight) &&
-		    part > parts.most)
-			parts.most = part;
-	}
-	return parts;
-}
-
-static uint32_t relative_part(uint16_t slot, void *userdata)
-{
-	const struct ring_parts *parts = userdata;
-	uint64_t part = slot_part(parts->view, slot);
-
-	return part >= parts->most ? RING_WHOLE : (uint32_t)(part * RING_WHOLE / parts->most);
-}
-
-static bool stack_is_up(const struct datapath_view *view, const struct compiled_stack *stack)
-{
-	for (size_t i = 0; stack->ring && i < stack->slots_n; i++)
-		if ((!stack->route->backends_n || stack->route->backends[i].weight) &&
-		    slot_takes_new(view, stack->slots[i]))
-			return true;
-	return false;
-}
-
-static void write_ring(const struct datapath_view *view, unsigned int bank,
-		       const struct compiled *compiled, size_t stack)
-{
-	struct ring *live = &view->rings[bank * STEER_STACKS + stack];
-	const struct bank_ring *ring = compiled->stacks[stack].ring;
-	struct ring_parts parts = stack_parts(view, &compiled->stacks[stack]);
-
-	if (ring)
-		ring_overlay(&ring->base, relative_part, &parts, live);
-	else
-		memset(live, RING_NONE & 0xff, sizeof(*live));
-}
-
-/* For a bank that nobody reads: where all is up, the overlay is the table itself. */
-static void fill_ring(const struct datapath_view *view, unsigned int bank,
-		      const struct compiled *compiled, size_t index)
-{
-	const struct compiled_stack *stack = &compiled->stacks[index];
-	bool all = stack->ring;
-
-	for (size_t i = 0; i < stack->slots_n && all; i++)
-		all = slot_part(view, stack->slots[i]) == RING_WHOLE;
-	if (all)
-		memcpy(&view->rings[bank * STEER_STACKS + index], &stack->ring->base,
-		       sizeof(stack->ring->base));
-	else
-		write_ring(view, bank, compiled, index);
-}
-
-/* Which of the split's stacks take new flows. True: all that have a weight. */
-static bool split_eligible(const struct datapath_view *view, const struct compiled *compiled,
-			   const struct bank_split *split, unsigned int *ret)
-{
-	bool all = true;
-
-	*ret = 0;
-	for (size_t i = 0; i < split->n; i++) {
-		const struct compiled_stack *stack = find_compiled_stack(compiled, split->names[i]);
-
-		if (split->weights[i] && stack && stack_is_up(view, stack))
-			*ret |= 1U << i;
-		else if (split->weights[i])
-			all = false;
-	}
-	return all;
-}
-
-static void write_split(const struct datapath_view *view, unsigned int bank,
-			const struct compiled *compiled, size_t index)
-{
-	const struct bank_split *split = compiled->splits[index];
-	unsigned int eligible;
-
-	split_eligible(view, compiled, split, &eligible);
-	split_overlay(&split->base, eligible, &view->splits[bank * view->split_slots + index]);
-}
-
-/* As fill_ring(). */
-static void fill_split(const struct datapath_view *view, unsigned int bank,
-		       const struct compiled *compiled, size_t index)
-{
-	const struct bank_split *split = compiled->splits[index];
-	unsigned int eligible;
-
-	if (split_eligible(view, compiled, split, &eligible))
-		memcpy(&view->splits[bank * view->split_slots + index], &split->base,
-		       sizeof(split->base));
-	else
-		write_split(view, bank, compiled, index);
 }
 
 static void write_services(const struct datapath_view *view, unsigned int bank,
@@ -458,6 +361,8 @@ static void write_services(const struct datapath_view *view, unsigned int bank,
 
 		to->split = (uint16_t)from->split_index;
 		to->choices = (uint16_t)from->route->split_n;
+		to->takers = (uint16_t)bank_takers(compiled->splits[from->split_index].table);
+		to->panic = compiled->splits[from->split_index].panic;
 		memcpy(to->choice, from->choice, sizeof(to->choice));
 		snprintf(to->name, sizeof(to->name), "%s", from->route->name);
 	}
@@ -482,49 +387,40 @@ static void write_stacks(const struct datapath_view *view, unsigned int bank,
 	for (size_t i = 0; i < compiled->routes->stacks_n; i++) {
 		snprintf(stacks[i].name, sizeof(stacks[i].name), "%s",
 			 compiled->routes->stacks[i].name);
-		stacks[i].up = stack_is_up(view, &compiled->stacks[i]);
+		stacks[i].up = compiled->stacks[i].health.healthy > 0;
 	}
+}
+
+static bool same_ring(const struct compiled *a, const struct compiled *b, size_t i)
+{
+	return a && i < a->routes->stacks_n && a->stacks[i].ring == b->stacks[i].ring &&
+	       a->stacks[i].panics == b->stacks[i].panics;
+}
+
+static bool same_split(const struct compiled *a, const struct compiled *b, size_t i)
+{
+	return a && i < a->splits_n && a->splits[i].table == b->splits[i].table &&
+	       a->splits[i].fit == b->splits[i].fit;
 }
 
 void bank_write(const struct datapath_view *view, unsigned int bank,
 		const struct compiled *compiled, const struct compiled *before)
 {
-	bool all = !before || before->routes->stacks_n != compiled->routes->stacks_n;
-
+	bank_judge(view, compiled);
 	hash_key_from_text(compiled->routes->fleet_key, &view->control->fleet_key[bank]);
 	view->control->version[bank] = compiled->version;
 	write_vips(view, bank, compiled);
 	write_services(view, bank, compiled);
 	write_stacks(view, bank, compiled);
 	for (size_t i = 0; i < compiled->routes->stacks_n; i++)
-		if (!before || i >= before->routes->stacks_n ||
-		    before->stacks[i].ring != compiled->stacks[i].ring) {
-			fill_ring(view, bank, compiled, i);
-			all = true; /* a stack that went up or down changes splits, too */
-		}
+		if (!same_ring(before, compiled, i))
+			bank_fill_ring(view, bank, compiled, i);
 	for (size_t i = 0; i < compiled->splits_n; i++)
-		if (all || i >= before->splits_n || before->splits[i] != compiled->splits[i])
-			fill_split(view, bank, compiled, i);
+		if (!same_split(before, compiled, i))
+			bank_fill_split(view, bank, compiled, i);
 }
 
 void bank_activate(const struct datapath_view *view, unsigned int bank)
 {
 	__atomic_store_n(&view->control->active, bank, __ATOMIC_RELEASE);
-}
-
-void bank_overlay(const struct datapath_view *view, unsigned int bank,
-		  const struct compiled *compiled, size_t stack)
-{
-	struct stack *live = &view->stacks[bank * STEER_STACKS + stack];
-	const char *name = compiled->routes->stacks[stack].name;
-	bool up = stack_is_up(view, &compiled->stacks[stack]), was_up = live->up;
-
-	__atomic_store_n(&live->up, up, __ATOMIC_RELAXED);
-	write_ring(view, bank, compiled, stack);
-	for (size_t i = 0; i < compiled->splits_n && up != was_up; i++)
-		for (size_t j = 0; j < compiled->splits[i]->n; j++)
-			if (!strcmp(compiled->splits[i]->names[j], name)) {
-				write_split(view, bank, compiled, i);
-				break;
-			}
 }

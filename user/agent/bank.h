@@ -10,6 +10,7 @@
 
 #include "agent/datapath.h"
 #include "agent/slots.h"
+#include "agent/split.h"
 #include "common/routes.h"
 
 /* Who has which slot, over both banks; owners are bits 1 << bank. */
@@ -26,13 +27,38 @@ void bank_backend_key(const char *stack, const struct address *address, enum for
 
 struct bank_ring; /* a stack's base ring, shared between results */
 
-/* A split's base table, shared between services and between results. */
+/* A split's tables, shared between services and between results. */
 struct bank_split {
 	unsigned int users;
 	size_t n;
-	char names[STEER_SPLIT_CHOICES][STEER_NAME]; /* what the table's values stand for */
+	char names[STEER_SPLIT_CHOICES][STEER_NAME]; /* what the tables' values stand for */
 	uint32_t weights[STEER_SPLIT_CHOICES];
+	struct split_heirs heirs;
+	uint8_t panic_percent;
 	struct split base;
+	struct split whole; /* as packets read it while all stacks are fit */
+};
+
+/* A bank's split: its tables, and what health makes of them. */
+struct compiled_split {
+	struct bank_split *table;
+	uint16_t stack[STEER_SPLIT_CHOICES]; /* index into .stacks, by value */
+	/* Written by bank_overlay() and bank_write(). */
+	uint16_t
+		fit; /* bit: value; stacks that take flows. In panic: those that could be sent to */
+	bool panic;  /* no stack has enough healthy backends: what health says is ignored */
+	/* The caller's own: what was told to people. Nothing is, in a new result. */
+	uint16_t told_out; /* bit: value */
+	bool told_panic;
+};
+
+/* Of a stack's backends that have a weight. */
+struct stack_health {
+	uint64_t healthy; /* sum of weights: takes new flows */
+	uint64_t counted; /* likewise: all but those held by an operator or before a first check */
+	bool routed;	  /* one could be sent to */
+	bool offered;	  /* likewise, and no operator holds it */
+	bool waits;	  /* one has no first check yet */
 };
 
 struct compiled_stack {
@@ -40,6 +66,9 @@ struct compiled_stack {
 	uint32_t *slots;	   /* of route->backends, in their order; one for a local stack */
 	size_t slots_n;
 	struct bank_ring *ring; /* NULL: nobody has a weight */
+	/* Written by bank_overlay() and bank_write(). */
+	struct stack_health health;
+	bool panics; /* the ring ignores health, for a service in panic */
 };
 
 struct compiled_service {
@@ -55,10 +84,10 @@ struct compiled {
 	uint64_t version;
 	struct compiled_stack *stacks;	   /* as routes->stacks; the index is the bank's stack */
 	struct compiled_service *services; /* as routes->services */
-	struct bank_split **splits;	   /* the distinct ones */
+	struct compiled_split *splits;	   /* the distinct ones */
 	size_t splits_n;
 	struct vip_table *vips;
-	struct slots *split_index; /* key: names and weights; slot: index into splits */
+	struct slots *split_index; /* slot: index into splits */
 };
 
 /* A backend slot that no bank held before; its struct backend has to be filled. */
@@ -90,10 +119,24 @@ void bank_activate(const struct datapath_view *view, unsigned int bank);
 
 /*
  * The health of backends of compiled->stacks[stack] changed: stores stack.up, then rewrites the
- * slots of its ring, and of the splits that name it if up changed, that now belong to another.
- * Safe on the live bank.
+ * slots of its ring that now belong to another, and, where the stack came to be fit or unfit for
+ * splits that name it, those of these splits. Safe on the live bank.
+ *
+ * A stack is fit for a service if its healthy share is the service's `panic` or more, by weight,
+ * and not 0. Of an unfit one, the clients go to its heirs (route_service.failover). A service
+ * without a fit stack is in panic: each client goes to its own stack, and there to any backend that
+ * packets can be sent to; what an operator holds is used only where nothing else is left.
  */
 void bank_overlay(const struct datapath_view *view, unsigned int bank,
 		  const struct compiled *compiled, size_t stack);
+
+/*
+ * A split's values (bit: value) that can get clients at all. Stacks that neither have a weight nor
+ * stand by get none, however healthy.
+ */
+unsigned int bank_takers(const struct bank_split *split);
+
+/* Those (bit: value) that have the clients of stacks that are out. */
+unsigned int bank_heirs(const struct compiled_split *split);
 
 #endif

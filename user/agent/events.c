@@ -92,9 +92,9 @@ uint64_t events_last(const struct events *events)
 const char *event_kind_name(enum event_kind kind)
 {
 	static const char *const names[EVENT_KIND_MAX] = {
-		[EVENT_ROUTES] = "routes",	 [EVENT_BACKEND] = "backend",
-		[EVENT_INTERFACE] = "interface", [EVENT_AGENT] = "agent",
-		[EVENT_FLOW] = "flow",
+		[EVENT_ROUTES] = "routes",   [EVENT_STACK] = "stack",
+		[EVENT_BACKEND] = "backend", [EVENT_INTERFACE] = "interface",
+		[EVENT_AGENT] = "agent",     [EVENT_FLOW] = "flow",
 	};
 
 	return names[kind];

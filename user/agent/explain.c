@@ -127,113 +127,169 @@ static bool explain_affinity(const struct datapath_view *view, const struct flow
 	return true;
 }
 
-/* As balance_stack() of bpf/balance.h. */
-static unsigned int explain_stack(const struct datapath_view *view, uint32_t bank,
-				  const struct service *service, uint32_t slot, uint32_t avoid,
-				  struct explanation *ret)
-{
-	const struct split *split = &view->splits[bank * view->split_slots + service->split];
-	unsigned int first = split->choice[slot] % STEER_SPLIT_CHOICES;
-
-	if (!avoid)
-		say(ret, "policy", "the service's own split; the client's slot is %u of %u", slot,
-		    STEER_SPLIT_SLOTS);
-	for (unsigned int i = 0; i < STEER_STACK_TRIES; i++) {
-		unsigned int at = split->choice[slot] % STEER_SPLIT_CHOICES;
-		const struct stack *stack =
-			&view->stacks[bank * STEER_STACKS + service->choice[at].stack];
-
-		if (stack->up && !(avoid >> at & 1)) {
-			if (i && !avoid)
-				say(ret, "health", "stack %s, after %u that are down", stack->name,
-				    i);
-			else
-				say(ret, "health", "stack %s is up", stack->name);
-			return at;
-		}
-		slot = split_next_slot(slot);
-	}
-	if (!avoid)
-		say(ret, "health", "no stack is up within %d tries: health is ignored, stack %s",
-		    STEER_STACK_TRIES,
-		    view->stacks[bank * STEER_STACKS + service->choice[first].stack].name);
-	return first;
-}
-
 static bool breaker_open(const struct datapath_view *view, uint32_t slot)
 {
 	return view->has_telemetry && breaker_is_open(&view->watch[slot], util_now_ns());
 }
 
-/* As balance_backend(); *ret_first: the first that packets could be sent to, or -1. */
-static bool explain_backend(const struct datapath_view *view, const struct ring *ring, uint32_t at,
-			    int64_t *ret_first, struct explanation *ret)
+/* What one stack has to offer to a flow. */
+struct offer {
+	bool takes; /* the backend is as wanted; else, where there is one, the first with a route */
+	int64_t slot;		 /* of the backend; -1: none */
+	uint32_t at;		 /* slot of the ring */
+	unsigned int down, open; /* slots passed over: the backend is down, its breaker open */
+};
+
+static struct offer offer_of(const struct datapath_view *view, const struct ring *ring, uint32_t at,
+			     uint8_t wanted)
 {
-	const uint8_t both = BACKEND_NEW | BACKEND_ROUTE;
-	unsigned int down = 0, open = 0;
+	struct offer offer = {.slot = -1};
+	struct backend b;
+
+	for (unsigned int i = 0; i < STEER_BACKEND_TRIES; i++, at = ring_next_slot(at)) {
+		uint32_t slot = ring->backend[at];
+		bool takes = look_backend(view, slot, &b) && (b.state & wanted) == wanted;
+		bool open = takes && wanted & BACKEND_NEW && breaker_open(view, slot);
+
+		if (takes && !open)
+			return (struct offer){true, slot, at, offer.down, offer.open};
+		if (offer.slot < 0 && look_backend(view, slot, &b) && b.state & BACKEND_ROUTE) {
+			offer.slot = slot;
+			offer.at = at;
+		}
+		offer.down += !takes;
+		offer.open += open;
+	}
+	return offer;
+}
+
+/* The way of a flow through the service's stacks, as balance_stack() of bpf/balance.h. */
+struct search {
+	const char *own;    /* the client's stack, "" where it is not known */
+	const char *now;    /* the split has this in its place */
+	const char *chosen; /* "": none */
+	unsigned int asked; /* stacks */
+	bool panic;
+	struct offer first; /* of the stack `now` */
+	struct offer offer;
+};
+
+static void search_stacks(const struct datapath_view *view, uint32_t bank,
+			  const struct service *service, uint32_t slot, uint32_t ring_at,
+			  struct search *search)
+{
+	const struct split *split = &view->splits[bank * view->split_slots + service->split];
+	uint8_t wanted = service->panic ? BACKEND_ROUTE : BACKEND_NEW | BACKEND_ROUTE;
+	uint8_t entry = split->choice[slot];
+	uint32_t index = split_owner(entry), left = service->takers;
+
+	search->panic = service->panic;
+	search->chosen = "";
+	search->offer = (struct offer){.slot = -1};
+	for (uint32_t i = 0; i < STEER_STACK_TRIES + STEER_SPLIT_CHOICES; i++) {
+		uint32_t stack = bank * STEER_STACKS +
+				 service->choice[index % STEER_SPLIT_CHOICES].stack;
+
+		if (left >> index & 1) {
+			struct offer offer = offer_of(view, &view->rings[stack], ring_at, wanted);
+
+			if (!search->asked++) {
+				search->now = view->stacks[stack].name;
+				search->first = offer;
+			}
+			if (offer.takes || (search->offer.slot < 0 && offer.slot >= 0)) {
+				search->offer = offer;
+				search->chosen = view->stacks[stack].name;
+			}
+			left &= ~(1U << index);
+			if (offer.takes)
+				return;
+		}
+		if (i >= STEER_STACK_TRIES - 1) {
+			index = i - (STEER_STACK_TRIES - 1);
+		} else if (i % 2) {
+			slot = split_next_slot(slot);
+			entry = split->choice[slot];
+			index = split_owner(entry);
+		} else {
+			index = split_heir(entry);
+		}
+	}
+}
+
+static void explain_health(const struct search *search, struct explanation *ret)
+{
+	const char *own = search->own[0] ? search->own : search->now;
+
+	if (search->panic)
+		say(ret, "health",
+		    "panic: no stack has enough healthy backends, health is ignored");
+	else if (!search->offer.takes)
+		say(ret, "health",
+		    "nobody in %u stack%s takes new flows; of stack %s, %u tries met one that is "
+		    "down, %u one whose breaker is open: health is ignored",
+		    search->asked, search->asked == 1 ? "" : "s", search->now, search->first.down,
+		    search->first.open);
+	else if (strcmp(search->chosen, search->now))
+		say(ret, "health",
+		    "stack %s has nobody left (%u tries met one that is down, %u one whose "
+		    "breaker is open): stack %s has its clients",
+		    search->now, search->first.down, search->first.open, search->chosen);
+	else if (strcmp(own, search->now))
+		say(ret, "health", "stack %s is out: stack %s has these of its clients", own,
+		    search->now);
+	else
+		say(ret, "health", "stack %s takes new flows", own);
+}
+
+static bool explain_backend(const struct datapath_view *view, const struct search *search,
+			    struct explanation *ret)
+{
+	const struct offer *offer = &search->offer;
 	char text[ADDRESS_TEXT_MAX];
 	struct backend b;
 
-	for (int i = 0; i < STEER_BACKEND_TRIES; i++, at = ring_next_slot(at)) {
-		uint32_t slot = ring->backend[at];
-
-		if (!look_backend(view, slot, &b))
-			continue;
-		if (*ret_first < 0 && (b.state & BACKEND_ROUTE))
-			*ret_first = slot;
-		if ((b.state & both) != both) {
-			down++;
-		} else if (breaker_open(view, slot)) {
-			open++;
-		} else {
-			set_backend(ret, slot, &b);
-			say(ret, "balance", "ring slot %u of %u: backend %s%s%s", at,
-			    STEER_RING_SLOTS, backend_text(&b, text),
-			    down ? ", those before being down" : "",
-			    open ? ", those before having an open breaker" : "");
-			return true;
-		}
+	if (offer->slot < 0 || !look_backend(view, (uint32_t)offer->slot, &b)) {
+		say(ret, "balance", "no backend that packets could be sent to");
+		return false;
 	}
-	say(ret, "balance",
-	    "no backend takes new flows: %u tries met one that is down, %u one "
-	    "whose breaker is open",
-	    down, open);
-	return false;
+	set_backend(ret, (uint32_t)offer->slot, &b);
+	say(ret, "balance", "ring slot %u of %u: backend %s of stack %s%s%s", offer->at,
+	    STEER_RING_SLOTS, backend_text(&b, text), search->chosen,
+	    offer->takes && offer->down ? ", those before being down" : "",
+	    offer->takes && offer->open ? ", those before having an open breaker" : "");
+	return true;
 }
 
-static bool explain_balance(const struct datapath_view *view, uint32_t bank,
+/* Whose client it is while all is well. */
+static const char *own_stack(const struct compiled *live, const char *service, uint32_t slot)
+{
+	const struct route_service *route = live ? routes_find_service(live->routes, service)
+						 : NULL;
+	const struct bank_split *split =
+		route ? live->services[route - live->routes->services].split : NULL;
+
+	return split ? split->names[split->base.choice[slot]] : "";
+}
+
+static bool explain_balance(const struct datapath_view *view, const struct compiled *live,
 			    const struct flow_tuple *tuple, const struct vip_entry *vip,
 			    struct explanation *ret)
 {
+	uint32_t bank = view->control->active & (STEER_BANKS - 1);
 	const struct hash_key *fleet = &view->control->fleet_key[bank];
 	uint64_t client = hash_client_sum(fleet, tuple);
 	uint64_t flow = hash_flow_sum(fleet, tuple, client);
 	const struct service *service = &view->services[bank * view->service_slots + vip->service];
-	uint32_t at = ring_slot(vip->flags & VIP_STICKY_CLIENT ? client : flow), avoid = 0;
-	char text[ADDRESS_TEXT_MAX];
-	int64_t first = -1;
-	struct backend b;
+	uint32_t slot = split_slot(client);
+	struct search search = {.own = own_stack(live, service->name, slot)};
 
-	for (int i = 0; i < STEER_STACK_PICKS; i++) {
-		unsigned int choice = explain_stack(view, bank, service, split_slot(client), avoid,
-						    ret);
-		uint32_t stack = service->choice[choice].stack;
-
-		if (avoid >> choice & 1)
-			break;
-		if (explain_backend(view, &view->rings[bank * STEER_STACKS + stack], at, &first,
-				    ret))
-			return true;
-		avoid |= 1U << choice;
-	}
-	if (first < 0 || !look_backend(view, (uint32_t)first, &b)) {
-		say(ret, "balance", "no backend that packets could be sent to");
-		return false;
-	}
-	set_backend(ret, (uint32_t)first, &b);
-	say(ret, "balance", "nothing better: health is ignored, backend %s",
-	    backend_text(&b, text));
-	return true;
+	say(ret, "policy", "the service's own split; the client's slot is %u of %u%s%s", slot,
+	    STEER_SPLIT_SLOTS, search.own[0] ? ", of stack " : "", search.own);
+	search_stacks(view, bank, service, slot,
+		      ring_slot(vip->flags & VIP_STICKY_CLIENT ? client : flow), &search);
+	explain_health(&search, ret);
+	return explain_backend(view, &search, ret);
 }
 
 static enum steer_reason explain_forward(const struct datapath_view *view, struct explanation *ret)
@@ -268,8 +324,8 @@ static enum steer_reason explain_reset(struct explanation *ret)
 	return REASON_RESET;
 }
 
-void explain_packet(const struct datapath_view *view, const struct flow_tuple *tuple,
-		    struct explanation *ret)
+void explain_packet(const struct datapath_view *view, const struct compiled *live,
+		    const struct flow_tuple *tuple, struct explanation *ret)
 {
 	uint32_t bank = view->control->active & (STEER_BANKS - 1);
 	const struct vip_entry *vip;
@@ -291,7 +347,7 @@ void explain_packet(const struct datapath_view *view, const struct flow_tuple *t
 	say(ret, "classify", "%s port %u is a VIP of service %s%s", address_text(&address, text),
 	    ntohs(tuple->dport_be), ret->service, vip->port_be ? "" : " (every port)");
 	found = explain_affinity(view, tuple, vip, ret, &reset) ||
-		explain_balance(view, bank, tuple, vip, ret);
+		explain_balance(view, live, tuple, vip, ret);
 	if (reset >= 0 && !(found && ret->slot == reset))
 		ret->reason = explain_reset(ret);
 	else if (found)

@@ -6,7 +6,7 @@
 #ifndef STEER_EXPLAIN_H
 #define STEER_EXPLAIN_H
 
-#include "agent/datapath.h"
+#include "agent/bank.h"
 #include "common/routes.h"
 
 #define EXPLAIN_STAGES_MAX  12
@@ -30,10 +30,11 @@ struct explanation {
 
 /*
  * For an unfragmented packet of the flow that is no ICMP and no SYN after a FIN; of a flow that
- * is to be reset, one that is neither SYN nor RST.
+ * is to be reset, one that is neither SYN nor RST. `live`: the routes of the live bank, for words
+ * only; NULL where this agent does not know them.
  */
-void explain_packet(const struct datapath_view *view, const struct flow_tuple *tuple,
-		    struct explanation *ret);
+void explain_packet(const struct datapath_view *view, const struct compiled *live,
+		    const struct flow_tuple *tuple, struct explanation *ret);
 
 const char *explain_reason_name(enum steer_reason reason);
 

@@ -4,20 +4,25 @@
 
 #include "common/util.h"
 
-enum service_number { SERVICE_PACKETS, SERVICE_BYTES };
+enum service_number { SERVICE_PACKETS, SERVICE_BYTES, SERVICE_PANIC };
 
 static bool step_service(struct metrics_out *out, const struct page_family *family,
 			 const struct metrics_source *source, struct page_position *at)
 {
 	const struct compiled *live = agent_live(source->agent);
+	int what = family->part[0].what;
 	struct traffic traffic;
 	size_t i, j;
 
 	if (!live || !routes_walk_next(WALK_SERVICES, live, &at->routes, &i, &j))
 		return false;
+	if (what == SERVICE_PANIC) {
+		metrics_gauge(out, live->splits[live->services[i].split_index].panic,
+			      METRIC_LABELS({"service", live->services[i].route->name}));
+		return true;
+	}
 	agent_service_traffic(source->agent, live->services[i].slot, &traffic);
-	metrics_count(out,
-		      family->part[0].what == SERVICE_PACKETS ? traffic.packets : traffic.bytes,
+	metrics_count(out, what == SERVICE_PACKETS ? traffic.packets : traffic.bytes,
 		      METRIC_LABELS({"service", live->services[i].route->name}));
 	return true;
 }
@@ -54,6 +59,20 @@ static bool step_split_ratio(struct metrics_out *out, const struct page_family *
 	metrics_gauge(
 		out, sum ? (double)service->split[j].weight / (double)sum : 0,
 		METRIC_LABELS({"service", service->name}, {"stack", service->split[j].stack}));
+	return true;
+}
+
+static bool step_stack_up(struct metrics_out *out, const struct page_family *family,
+			  const struct metrics_source *source, struct page_position *at)
+{
+	const struct compiled *live = agent_live(source->agent);
+	size_t i, j;
+
+	(void)family;
+	if (!live || !routes_walk_next(WALK_STACKS, live, &at->routes, &i, &j))
+		return false;
+	metrics_gauge(out, live->stacks[i].health.healthy > 0,
+		      METRIC_LABELS({"stack", live->stacks[i].route->name}));
 	return true;
 }
 
@@ -143,12 +162,17 @@ static const struct page_family families[] = {
 	{{"steerd_service_bytes_total", METRIC_COUNTER,
 	  "Bytes of known services from the IP header on, by the service's VIP."},
 	 step_service, .part = {{SERVICE_BYTES}}},
+	{{"steerd_panic", METRIC_GAUGE,
+	  "Whether all of the service's stacks are out, and health is ignored: 1 or 0."},
+	 step_service, .part = {{SERVICE_PANIC}}},
 	{{"steerd_new_flows_total", METRIC_COUNTER,
 	  "Flows first seen, by the stack that the split gave them."},
 	 step_new_flows, .label = NULL},
 	{{"steerd_split_ratio", METRIC_GAUGE,
 	  "The share of a service's clients that its split gives to the stack, 0 to 1."},
 	 step_split_ratio, .label = NULL},
+	{{"steerd_stack_up", METRIC_GAUGE, "Whether a backend of the stack takes new flows: 1 or 0."},
+	 step_stack_up, .label = NULL},
 	{{"steerd_packets_total", METRIC_COUNTER, "Packets sent to a backend."},
 	 step_backend, .part = {{BACKEND_PACKETS}}},
 	{{"steerd_bytes_total", METRIC_COUNTER,

@@ -140,6 +140,50 @@ static bool same_way_in(const struct route_service *a, const struct route_servic
 	return !a->ports_n || !memcmp(a->ports, b->ports, a->ports_n * sizeof(*a->ports));
 }
 
+static void failover_text(const struct route_service *service, char *text, size_t size)
+{
+	size_t length = (size_t)snprintf(text, size, service->failover_n ? "" : "none");
+
+	for (size_t i = 0; i < service->failover_n && length < size; i++)
+		length += (size_t)snprintf(text + length, size - length, "%s%s", i ? ", " : "",
+					   service->failover[i].stack);
+}
+
+/* Of a split's stacks, the one with a weight; NULL where there are several. */
+static const char *sole_stack(const struct route_service *service)
+{
+	const char *sole = NULL;
+
+	for (size_t i = 0; i < service->split_n; i++) {
+		if (service->split[i].weight && sole)
+			return NULL;
+		if (service->split[i].weight)
+			sole = service->split[i].stack;
+	}
+	return sole;
+}
+
+static void compare_failover(struct plan *plan, const struct route_service *from,
+			     const struct route_service *to)
+{
+	char then[512], now[512];
+	const char *sole = sole_stack(to);
+
+	failover_text(from, then, sizeof(then));
+	failover_text(to, now, sizeof(now));
+	if (strcmp(then, now))
+		add_change(plan, "service %s: failover %s, was %s", to->name, now, then);
+	if (from->panic_percent != to->panic_percent)
+		add_change(plan, "service %s: panic %u%%, was %u%%", to->name, to->panic_percent,
+			   from->panic_percent);
+	if (to->failover_n == 1 && sole && !strcmp(sole, to->failover[0].stack) &&
+	    !(same_split(from, to) && !strcmp(then, now)))
+		add_change(plan,
+			   "service %s: failover names only stack %s, which has the whole split: "
+			   "nobody takes over from it",
+			   to->name, sole);
+}
+
 static void compare_service(struct plan *plan, const struct compiled_service *from,
 			    const struct route_service *to)
 {
@@ -152,6 +196,7 @@ static void compare_service(struct plan *plan, const struct compiled_service *fr
 			   to->sticky_by_client ? "client" : "flow");
 	if (from->route->on_backend_down != to->on_backend_down)
 		add_change(plan, "service %s: on_backend_down changed", to->name);
+	compare_failover(plan, from->route, to);
 	if (same_split(from->route, to))
 		return;
 	split_text(from->route, then, sizeof(then));

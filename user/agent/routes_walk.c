@@ -106,6 +106,7 @@ static void backend_key(const struct compiled *live, size_t i, size_t j, uint8_t
 static const struct walker walkers[] = {
 	[WALK_SERVICES] = {services_n, service_name, one, no_key},
 	[WALK_SPLITS] = {services_n, service_name, splits_n, split_key},
+	[WALK_STACKS] = {stacks_n, stack_name, one, no_key},
 	[WALK_BACKENDS] = {stacks_n, stack_name, backends_n, backend_key},
 };
 

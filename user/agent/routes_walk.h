@@ -19,6 +19,7 @@ struct routes_position {
 enum routes_walk {
 	WALK_SERVICES, /* *ret_i: into services */
 	WALK_SPLITS,   /* likewise; *ret_j: into its split */
+	WALK_STACKS,   /* *ret_i: into stacks */
 	WALK_BACKENDS, /* *ret_i: into stacks, *ret_j: into its backends; one for a local stack */
 };
 

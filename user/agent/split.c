@@ -254,30 +254,100 @@ static void slot_store(struct split *live, uint32_t slot, uint8_t choice)
 		__atomic_store_n(&live->choice[slot], choice, __ATOMIC_RELAXED);
 }
 
-void split_overlay(const struct split *base, unsigned int eligible_mask, struct split *live)
+void split_heirs_make(const struct split_member *members, size_t n, const uint8_t *list,
+		      size_t list_n, struct split_heirs *ret)
 {
-	uint32_t start = 0, slot, behind;
+	bool weighted = false;
 
-	while (start < SLOTS && !(eligible_mask >> base->choice[start] & 1))
-		start++;
-	if (start == SLOTS) {
-		for (slot = 0; slot < SLOTS; slot++)
-			slot_store(live, slot, base->choice[slot]);
-		return;
+	*ret = (struct split_heirs){};
+	for (size_t i = 0; i < list_n; i++) {
+		if (!weighted || !members[list[i]].weight)
+			ret->n++;
+		weighted = members[list[i]].weight;
+		ret->rank[ret->n - 1] |= (uint16_t)(1U << list[i]);
 	}
+	for (size_t i = 0; i < n; i++)
+		ret->rank[ret->n] |= members[i].weight ? (uint16_t)(1U << i) : 0;
+	ret->n++;
+}
 
-	/* Once round the cycle; `behind` trails at the first slot that has no answer yet. */
-	slot = start;
-	behind = split_next_slot(start);
-	do {
-		slot = split_next_slot(slot);
-		if (!(eligible_mask >> base->choice[slot] & 1))
-			continue;
-		for (; behind != slot; behind = split_next_slot(behind))
-			slot_store(live, behind, base->choice[slot]);
-		slot_store(live, slot, base->choice[slot]);
-		behind = split_next_slot(slot);
-	} while (slot != start);
+/* What is out besides those that are not fit: one of the fit ones, or nobody. */
+#define NOBODY CHOICES
+
+/* Who takes over, by what is out: whom to look for along the way, or who gets all; -1: nobody. */
+struct succession {
+	unsigned int sought[CHOICES + 1];
+	int next[CHOICES + 1];	       /* what was met last, going backwards */
+	unsigned int seekers[CHOICES]; /* by owner: whose succession seeks it (bit: index) */
+};
+
+static unsigned int owners_of(const struct split *base)
+{
+	unsigned int owners = 0;
+
+	for (uint32_t slot = 0; slot < SLOTS; slot++)
+		owners |= 1U << base->choice[slot];
+	return owners;
+}
+
+static void succession_find(const struct split_heirs *heirs, unsigned int owners, unsigned int fit,
+			    unsigned int out, struct succession *ret)
+{
+	unsigned int left = out == NOBODY ? fit : fit & ~(1U << out), rank = 0;
+
+	for (size_t i = 0; i < heirs->n && !rank; i++)
+		rank = heirs->rank[i] & left;
+	ret->next[out] = rank ? __builtin_ctz(rank) : -1;
+	ret->sought[out] = rank & owners;
+	for (unsigned int i = 0; i < CHOICES; i++)
+		if (ret->sought[out] >> i & 1)
+			ret->seekers[i] |= 1U << out;
+}
+
+static void succession_init(const struct split_heirs *heirs, unsigned int owners, unsigned int fit,
+			    struct succession *ret)
+{
+	*ret = (struct succession){};
+	succession_find(heirs, owners, fit, NOBODY, ret);
+	for (unsigned int out = 0; out < CHOICES; out++) {
+		if (fit >> out & 1)
+			succession_find(heirs, owners, fit, out, ret);
+		else
+			ret->next[out] = -1;
+	}
+}
+
+static void succession_meet(struct succession *succession, unsigned int owner)
+{
+	for (unsigned int left = succession->seekers[owner]; left; left &= left - 1)
+		succession->next[__builtin_ctz(left)] = (int)owner;
+}
+
+/* The slot from which split_next_slot() leads here: 3053 is the inverse of 2533 modulo 4096. */
+static uint32_t previous_slot(uint32_t slot)
+{
+	return ((slot - 1109) * 3053) & (SLOTS - 1);
+}
+
+void split_overlay(const struct split *base, const struct split_heirs *heirs, unsigned int fit,
+		   struct split *live)
+{
+	struct succession succession;
+	uint32_t slot = 0;
+
+	succession_init(heirs, owners_of(base), fit, &succession);
+	/* Once round the cycle, backwards, to have met everybody; then once more. */
+	for (unsigned int i = 0; i < SLOTS; i++, slot = previous_slot(slot))
+		succession_meet(&succession, base->choice[slot]);
+	for (unsigned int i = 0; i < SLOTS; i++, slot = previous_slot(slot)) {
+		unsigned int owner = base->choice[slot], heir;
+
+		if (!(fit >> owner & 1) && succession.next[NOBODY] >= 0)
+			owner = (unsigned int)succession.next[NOBODY];
+		heir = succession.next[owner] < 0 ? owner : (unsigned int)succession.next[owner];
+		slot_store(live, slot, (uint8_t)(heir * CHOICES + owner));
+		succession_meet(&succession, base->choice[slot]);
+	}
 }
 
 double split_moved_share(const struct split *a, const char *const *names_a, const struct split *b,
@@ -294,5 +364,5 @@ void split_count(const struct split *split, unsigned int ret_counts[STEER_SPLIT_
 {
 	memset(ret_counts, 0, CHOICES * sizeof(*ret_counts));
 	for (uint32_t slot = 0; slot < SLOTS; slot++)
-		ret_counts[split->choice[slot]]++;
+		ret_counts[split_owner(split->choice[slot])]++;
 }

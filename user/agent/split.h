@@ -42,22 +42,43 @@ struct split_member {
 int split_build(const struct split_member *members, size_t n, struct split *ret);
 
 /*
- * `base` with every slot whose stack is not in the mask (bit: index) replaced by the first that
- * is, going along split_next_slot() from that slot: where the kernel, which tries only the first
- * few steps, would end. Without any in the mask, `base` as it is.
+ * Who takes over from a stack that is out: ranks of values (bit: index), asked in their order. The
+ * first rank in which some stack is fit gets all, shared by the slots that these own in the base
+ * table; where none of them owns any, the one with the lowest index gets it.
+ */
+struct split_heirs {
+	size_t n;
+	uint16_t rank[STEER_SPLIT_CHOICES + 1];
+};
+
+/*
+ * The ranks for a failover list of distinct values. The list is gone down in its order: neighbours
+ * in it that have a weight are one rank, and share by that; one without a weight is a rank by
+ * itself, and stands by. Behind the list come all that have a weight.
+ */
+void split_heirs_make(const struct split_member *members, size_t n, const uint8_t *list,
+		      size_t list_n, struct split_heirs *ret);
+
+/*
+ * The table as packets read it: each slot with its stack, or who takes over where that is not in
+ * `fit` (bit: index), and with the heir, who would take over if that one, too, were out. Within a
+ * rank it is the first met when going along split_next_slot() from the slot, so that neither what
+ * others do nor the order of events moves anybody. With nobody left, `base` and no heirs (the
+ * stack itself stands in that place).
  *
  * Packets may read `live` meanwhile: a slot is written only if it changes, by one store.
  */
-void split_overlay(const struct split *base, unsigned int eligible_mask, struct split *live);
+void split_overlay(const struct split *base, const struct split_heirs *heirs, unsigned int fit,
+		   struct split *live);
 
 /*
- * The share of slots, 0 to 1, whose stack has another name in `b` than in `a`. names_x[i] is what
+ * Of base tables: the share of slots, 0 to 1, whose stack has another name in `b` than in `a`. names_x[i] is what
  * value i of x stands for.
  */
 double split_moved_share(const struct split *a, const char *const *names_a, const struct split *b,
 			 const char *const *names_b);
 
-/* Slots by value. */
+/* Slots by owner. */
 void split_count(const struct split *split, unsigned int ret_counts[STEER_SPLIT_CHOICES]);
 
 #endif

@@ -151,6 +151,18 @@ static void print_services(const struct cli *cli, const json_t *services)
 	table_print(table, stdout);
 }
 
+/* Why the share is not as wanted. */
+static char *share_state(const json_t *service, const json_t *share)
+{
+	CLEANUP_FREE char *heirs = join(json_object_get(share, "taken_by"), ", ");
+
+	if (json_flag_of(service, "panic"))
+		return util_strdup("panic: health is ignored");
+	if (!json_flag_of(share, "out"))
+		return util_strdup("");
+	return *heirs ? util_format("out, clients are with %s", heirs) : util_strdup("out");
+}
+
 static void add_shares(struct table *table, const json_t *service)
 {
 	size_t index;
@@ -161,6 +173,7 @@ static void add_shares(struct table *table, const json_t *service)
 		struct table_row *row = table_add(table, NULL);
 		double wanted = json_real_of(share, "wanted_share");
 		double now = json_real_of(share, "table_share");
+		CLEANUP_FREE char *state = share_state(service, share);
 		char text[FORMAT_MAX];
 
 		table_set(row, 0, json_text_of(service, "name"));
@@ -173,6 +186,7 @@ static void add_shares(struct table *table, const json_t *service)
 		if (now < wanted - 0.001 || now > wanted + 0.001)
 			table_paint(row, 4, TABLE_BAD);
 		table_set(row, 5, format_count(json_number_of(share, "new_flows"), text));
+		table_set(row, 6, state);
 	}
 }
 
@@ -181,6 +195,7 @@ static void print_shares(const struct cli *cli, const json_t *services)
 	static const struct table_column columns[] = {
 		{"SERVICE", TABLE_LEFT}, {"STACK", TABLE_LEFT}, {"WEIGHT", TABLE_SPARE},
 		{"WANTED", TABLE_RIGHT}, {"NOW", TABLE_RIGHT},	{"NEW FLOWS", TABLE_RIGHT},
+		{"STATE", TABLE_WRAP},
 	};
 	CLEANUP_TABLE struct table *table = table_new(&cli->look, columns, ARRAY_SIZE(columns));
 	size_t index;

@@ -65,6 +65,9 @@ static void service_clear(struct route_service *service)
 {
 	for (size_t i = 0; i < service->split_n; i++)
 		free(service->split[i].stack);
+	for (size_t i = 0; i < service->failover_n; i++)
+		free(service->failover[i].stack);
+	free(service->failover);
 	free(service->split);
 	free(service->vips);
 	free(service->ports);
@@ -133,6 +136,9 @@ static struct route_service service_copy(const struct route_service *from)
 	to.split = copy_items(from->split, from->split_n, sizeof(*from->split));
 	for (size_t i = 0; i < from->split_n; i++)
 		to.split[i].stack = copy_text(from->split[i].stack);
+	to.failover = copy_items(from->failover, from->failover_n, sizeof(*from->failover));
+	for (size_t i = 0; i < from->failover_n; i++)
+		to.failover[i].stack = copy_text(from->failover[i].stack);
 	return to;
 }
 
@@ -200,6 +206,28 @@ static void sort(void *items, size_t n, size_t size, int (*compare)(const void *
 		qsort(items, n, size, compare);
 }
 
+static bool is_in_split(const struct route_service *service, const char *stack)
+{
+	for (size_t i = 0; i < service->split_n; i++)
+		if (strcmp(service->split[i].stack, stack) == 0)
+			return true;
+	return false;
+}
+
+static void add_standbys(struct route_service *service)
+{
+	for (size_t i = 0; i < service->failover_n; i++) {
+		const struct route_failover *standby = &service->failover[i];
+
+		if (is_in_split(service, standby->stack))
+			continue;
+		service->split = util_realloc(service->split, service->split_n + 1,
+					      sizeof(*service->split));
+		service->split[service->split_n++] = (struct route_split){
+			.stack = util_strdup(standby->stack), .line = standby->line};
+	}
+}
+
 void routes_sort(struct routes *routes)
 {
 	sort(routes->stacks, routes->stacks_n, sizeof(*routes->stacks), compare_stacks);
@@ -216,6 +244,7 @@ void routes_sort(struct routes *routes)
 
 		sort(service->vips, service->vips_n, sizeof(*service->vips), compare_vips);
 		sort(service->ports, service->ports_n, sizeof(*service->ports), compare_ports);
+		add_standbys(service);
 		sort(service->split, service->split_n, sizeof(*service->split), compare_splits);
 	}
 	routes->sorted = true;
@@ -265,7 +294,8 @@ static bool same_service(const struct route_service *a, const struct route_servi
 	if (!same_text(a->name, b->name) || a->protocol != b->protocol ||
 	    a->sticky_by_client != b->sticky_by_client ||
 	    a->on_backend_down != b->on_backend_down || a->vips_n != b->vips_n ||
-	    a->ports_n != b->ports_n || a->split_n != b->split_n)
+	    a->ports_n != b->ports_n || a->split_n != b->split_n ||
+	    a->failover_n != b->failover_n || a->panic_percent != b->panic_percent)
 		return false;
 	for (size_t i = 0; i < a->vips_n; i++) {
 		if (address_compare(&a->vips[i].address, &b->vips[i].address) != 0)
@@ -278,6 +308,10 @@ static bool same_service(const struct route_service *a, const struct route_servi
 	for (size_t i = 0; i < a->split_n; i++) {
 		if (!same_text(a->split[i].stack, b->split[i].stack) ||
 		    a->split[i].weight != b->split[i].weight)
+			return false;
+	}
+	for (size_t i = 0; i < a->failover_n; i++) {
+		if (!same_text(a->failover[i].stack, b->failover[i].stack))
 			return false;
 	}
 	return true;

@@ -111,6 +111,14 @@ struct route_vip {
 	int line;
 };
 
+/* A stack that takes over from others. */
+struct route_failover {
+	char *stack;
+	int line;
+};
+
+#define PANIC_PERCENT_DEFAULT 10
+
 struct route_service {
 	char *name;
 	struct route_vip *vips;
@@ -120,7 +128,10 @@ struct route_service {
 	size_t ports_n;
 	struct route_split *split;
 	size_t split_n;
-	bool sticky_by_client; /* `sticky: {by: client}`: the backend, too, is chosen by client */
+	struct route_failover *failover; /* the order counts; none: the split's other stacks */
+	size_t failover_n;
+	uint32_t panic_percent; /* 0 to 100: with less of its backends healthy, a stack is out */
+	bool sticky_by_client;	/* `sticky: {by: client}`: the backend, too, is chosen by client */
 	enum backend_down on_backend_down;
 	int line;
 };
@@ -172,7 +183,10 @@ bool routes_health_equal(const struct health_spec *a, const struct health_spec *
 void routes_free(struct routes *routes); /* accepts NULL; frees the struct itself too */
 struct routes *routes_copy(const struct routes *routes); /* NULL: no memory */
 
-/* Sorts stacks, services, splits by name, backends and VIPs by address, ports by number. */
+/*
+ * Sorts stacks, services, splits by name, backends and VIPs by address, ports by number. A stack
+ * that only a failover list names joins the split, with weight 0: it stands by.
+ */
 void routes_sort(struct routes *routes);
 bool routes_equal(const struct routes *a, const struct routes *b); /* both sorted; lines ignored */
 

@@ -108,13 +108,28 @@ static void check_split_sum(struct rules_state *state, const struct route_servic
 			service->name);
 }
 
+void rules_mention_problem(struct rules_state *state, const struct rules_mention *mention,
+			   const char *what)
+{
+	rules_service_problem(state, mention->service, mention->line, mention->suffix, "%s", what);
+}
+
+static struct rules_mention mention_of(const struct route_service *service,
+				       const struct route_split *entry)
+{
+	struct rules_mention mention = {
+		.service = service, .key = "split", .stack = entry->stack, .line = entry->line};
+
+	snprintf(mention.suffix, sizeof(mention.suffix), ".split.%.32s", entry->stack);
+	return mention;
+}
+
 static void split_problem(struct rules_state *state, const struct route_service *service,
 			  const struct route_split *entry, const char *what)
 {
-	char suffix[RULES_SUFFIX_MAX];
+	struct rules_mention mention = mention_of(service, entry);
 
-	snprintf(suffix, sizeof(suffix), ".split.%.32s", entry->stack);
-	rules_service_problem(state, service, entry->line, suffix, "%s", what);
+	rules_mention_problem(state, &mention, what);
 }
 
 static void check_split_weights(struct rules_state *state, const struct route_service *service)
@@ -166,40 +181,51 @@ static void suggest_stack(const struct rules_state *state, const char *name, cha
 	text_suggest(name, names, state->stacks.n, suggestion);
 }
 
-static void refuse_unknown_stack(struct rules_state *state, const struct route_service *service,
-				 const struct route_split *entry)
+const struct route_stack *rules_mentioned(struct rules_state *state,
+					  const struct rules_mention *mention)
 {
+	const struct route_stack *stack = rules_find_stack(state, mention->stack);
 	char suggestion[TEXT_SUGGESTION_MAX] = "", what[320];
 
+	if (stack)
+		return stack;
 	/* Nobody sees what is not kept, and thousands of suggestions take time. */
 	if (state->problems->n < PROBLEMS_MAX)
-		suggest_stack(state, entry->stack, suggestion);
+		suggest_stack(state, mention->stack, suggestion);
 	snprintf(what, sizeof(what),
-		 "split of service '%.64s' names stack '%.64s', which is not defined%s",
-		 service->name, entry->stack, suggestion);
-	split_problem(state, service, entry, what);
+		 "%s of service '%.64s' names stack '%.64s', which is not defined%s", mention->key,
+		 mention->service->name, mention->stack, suggestion);
+	rules_mention_problem(state, mention, what);
+	return NULL;
+}
+
+const struct rules_lack *rules_stack_lacks(const struct route_stack *stack)
+{
+	static const struct rules_lack no_backend = {"it has no backends", "add one"};
+	static const struct rules_lack no_weight = {"all its backends have weight 0",
+						    "give one a weight"};
+
+	if (!stack->backends_n)
+		return stack->forward == FORWARD_AS_LOCAL ? NULL : &no_backend;
+	for (size_t i = 0; i < stack->backends_n; i++)
+		if (stack->backends[i].weight)
+			return NULL;
+	return &no_weight;
 }
 
 /* A stack with a share of the traffic must have something to take it. */
 static void check_stack_serves(struct rules_state *state, const struct route_service *service,
 			       const struct route_split *entry, const struct route_stack *stack)
 {
-	uint64_t weights = 0;
+	const struct rules_lack *lack = rules_stack_lacks(stack);
 	char what[320];
 
-	if (!entry->weight || (stack->forward == FORWARD_AS_LOCAL && !stack->backends_n))
-		return;
-	for (size_t i = 0; i < stack->backends_n && !weights; i++)
-		weights += stack->backends[i].weight;
-	if (weights)
+	if (!entry->weight || !lack)
 		return;
 	snprintf(what, sizeof(what),
 		 "split of service '%.64s' gives stack '%.64s' a weight of %u, but %s; %s, or set "
-		 "the "
-		 "stack's weight to 0",
-		 service->name, stack->name, entry->weight,
-		 stack->backends_n ? "all its backends have weight 0" : "it has no backends",
-		 stack->backends_n ? "give one a weight" : "add one");
+		 "the stack's weight to 0",
+		 service->name, stack->name, entry->weight, lack->what, lack->remedy);
 	split_problem(state, service, entry, what);
 }
 
@@ -223,9 +249,10 @@ static const struct route_backend *first_ipv4_backend(const struct rules_index *
 }
 
 /* 6-in-4 is the one pairing that has no tunnel mode; in l2 only the MAC address matters. */
-static void check_families(struct rules_state *state, const struct route_service *service,
-			   const struct route_split *entry, const struct route_stack *stack)
+static void check_families(struct rules_state *state, const struct rules_mention *mention,
+			   const struct route_stack *stack)
 {
+	const struct route_service *service = mention->service;
 	const struct rules_index *sorted = &state->backends[stack - state->routes->stacks];
 	const struct route_backend *backend = first_ipv4_backend(sorted);
 	const struct route_vip *vip = first_ipv6_vip(service);
@@ -240,13 +267,14 @@ static void check_families(struct rules_state *state, const struct route_service
 		"the VIP to a service of its own",
 		service->name, address_text(&vip->address, vip_text),
 		address_text(&backend->address, backend_text), stack->name);
-	split_problem(state, service, entry, what);
+	rules_mention_problem(state, mention, what);
 }
 
 /* A tunnel to the VIP would come back to this host. */
-static void check_no_loop(struct rules_state *state, const struct route_service *service,
-			  const struct route_split *entry, const struct route_stack *stack)
+static void check_no_loop(struct rules_state *state, const struct rules_mention *mention,
+			  const struct route_stack *stack)
 {
+	const struct route_service *service = mention->service;
 	const struct rules_index *sorted = &state->backends[stack - state->routes->stacks];
 	char address[ADDRESS_TEXT_MAX], what[320];
 
@@ -261,28 +289,31 @@ static void check_no_loop(struct rules_state *state, const struct route_service 
 			"backend %s of stack '%.64s' is a VIP of service '%.64s', which would send "
 			"to itself; give the backend's own address",
 			address_text(&key.address, address), stack->name, service->name);
-		split_problem(state, service, entry, what);
+		rules_mention_problem(state, mention, what);
 	}
+}
+
+void rules_check_carried(struct rules_state *state, const struct rules_mention *mention,
+			 const struct route_stack *stack)
+{
+	if (stack->forward != FORWARD_AS_IPIP)
+		return;
+	check_families(state, mention, stack);
+	check_no_loop(state, mention, stack);
 }
 
 static void check_split_stacks(struct rules_state *state, const struct route_service *service)
 {
 	for (size_t i = 0; i < service->split_n; i++) {
 		const struct route_split *entry = &service->split[i];
-		const struct route_stack *stack = rules_find_stack(state, entry->stack);
+		struct rules_mention mention = mention_of(service, entry);
+		const struct route_stack *stack = rules_mentioned(state, &mention);
 
-		if (!stack) {
-			refuse_unknown_stack(state, service, entry);
-			continue;
-		}
 		/* A document past its limits could make these take hours. */
-		if (!state->fits || service->split_n > STEER_SPLIT_CHOICES)
+		if (!stack || !state->fits || service->split_n > STEER_SPLIT_CHOICES)
 			continue;
 		check_stack_serves(state, service, entry, stack);
-		if (stack->forward != FORWARD_AS_IPIP)
-			continue;
-		check_families(state, service, entry, stack);
-		check_no_loop(state, service, entry, stack);
+		rules_check_carried(state, &mention, stack);
 	}
 }
 
@@ -292,7 +323,7 @@ void rules_check_service(struct rules_state *state, const struct route_service *
 		check_name,	      check_has_vip,	     check_vip_addresses,
 		check_vip_duplicates, check_port_duplicates, check_split_size,
 		check_split_sum,      check_split_weights,   check_split_duplicates,
-		check_split_stacks,
+		check_split_stacks,   rules_check_failover,
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rules); i++)

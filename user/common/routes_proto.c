@@ -224,6 +224,20 @@ static struct route_split *read_split(Steerd__V1__SplitEntry *const *entries, si
 	return split;
 }
 
+static void read_failover(const Steerd__V1__Service *message, struct route_service *service)
+{
+	service->failover = message->n_failover
+				    ? util_calloc(message->n_failover, sizeof(*service->failover))
+				    : NULL;
+	for (; service->failover_n < message->n_failover; service->failover_n++)
+		service->failover[service->failover_n].stack =
+			util_strdup(message->failover[service->failover_n]);
+	service->panic_percent = message->panic_set_case ==
+						 STEERD__V1__SERVICE__PANIC_SET_PANIC_PERCENT
+					 ? message->panic_percent
+					 : PANIC_PERCENT_DEFAULT;
+}
+
 static void read_vips(const struct place *place, const Steerd__V1__Service *message,
 		      struct route_service *service)
 {
@@ -273,6 +287,7 @@ static void read_service(const struct place *place, const Steerd__V1__Service *m
 	read_ports(&here, message, service);
 	service->split = read_split(message->split, message->n_split);
 	service->split_n = message->n_split;
+	read_failover(message, service);
 }
 
 int routes_from_proto(const Steerd__V1__Routes *message, struct routes **ret,
@@ -430,6 +445,12 @@ static Steerd__V1__Service *write_service(const struct route_service *service)
 	for (; message->n_split < service->split_n; message->n_split++)
 		message->split[message->n_split] =
 			write_split_entry(&service->split[message->n_split]);
+	message->failover = util_calloc(service->failover_n, sizeof(*message->failover));
+	for (; message->n_failover < service->failover_n; message->n_failover++)
+		message->failover[message->n_failover] =
+			util_strdup(service->failover[message->n_failover].stack);
+	message->panic_set_case = STEERD__V1__SERVICE__PANIC_SET_PANIC_PERCENT;
+	message->panic_percent = service->panic_percent;
 	return message;
 }
 

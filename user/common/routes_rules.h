@@ -54,9 +54,37 @@ const char *rules_item_suffix(char *suffix, const char *list, size_t i);
 #define RULES_FIRST_MAX 48
 const char *rules_first_line(int line, char *text);
 
+/* A place where a service names a stack. */
+struct rules_mention {
+	const struct route_service *service;
+	const char *key; /* "split" or "failover" */
+	const char *stack;
+	int line;
+	char suffix[RULES_SUFFIX_MAX]; /* of the path */
+};
+
+void rules_mention_problem(struct rules_state *state, const struct rules_mention *mention,
+			   const char *what);
+
+/* NULL, and a problem: it is not defined. */
+const struct route_stack *rules_mentioned(struct rules_state *state,
+					  const struct rules_mention *mention);
+
+/* That the stack's forwarding can carry the service's packets, and does not carry them in rounds. */
+void rules_check_carried(struct rules_state *state, const struct rules_mention *mention,
+			 const struct route_stack *stack);
+
+/* What is wrong with the stack's backends as takers of traffic, and the way out; NULL: nothing. */
+struct rules_lack {
+	const char *what;
+	const char *remedy;
+};
+const struct rules_lack *rules_stack_lacks(const struct route_stack *stack);
+
 bool rules_name_is_valid(const char *name);
 
 void rules_check_stack(struct rules_state *state, const struct route_stack *stack);
 void rules_check_service(struct rules_state *state, const struct route_service *service);
+void rules_check_failover(struct rules_state *state, const struct route_service *service);
 
 #endif

@@ -390,12 +390,34 @@ static void read_down(struct yaml_reader *reader, const struct tree_node *node, 
 		service->on_backend_down = (enum backend_down)value;
 }
 
+static void read_failover_item(struct yaml_reader *reader, const struct tree_node *node, void *into)
+{
+	struct route_service *service = into;
+	const char *text = yaml_read_text(reader, node);
+	struct route_failover *entry;
+
+	if (!text)
+		return;
+	entry = APPEND(service->failover, service->failover_n);
+	entry->stack = util_strdup(text);
+	entry->line = node->line;
+}
+
+static void read_failover(struct yaml_reader *reader, const struct tree_node *node, void *into)
+{
+	yaml_read_list(reader, node, read_failover_item, into);
+}
+
+static void read_panic(struct yaml_reader *reader, const struct tree_node *node, void *into)
+{
+	yaml_read_percent(reader, node, &((struct route_service *)into)->panic_percent);
+}
+
 static const struct yaml_field service_fields[] = {
-	{"vips", read_vips},	 {"protocol", read_protocol},
-	{"ports", read_ports},	 {"split", read_split},
-	{"sticky", read_sticky}, {"on_backend_down", read_down},
-	{"failover", NULL},	 {"panic", NULL},
-	{"shed", NULL},		 {"segments", NULL},
+	{"vips", read_vips},	     {"protocol", read_protocol}, {"ports", read_ports},
+	{"split", read_split},	     {"sticky", read_sticky},	  {"on_backend_down", read_down},
+	{"failover", read_failover}, {"panic", read_panic},	  {"shed", NULL},
+	{"segments", NULL},
 };
 
 static void read_service(struct yaml_reader *reader, const struct tree_node *node, void *into)
@@ -406,6 +428,7 @@ static void read_service(struct yaml_reader *reader, const struct tree_node *nod
 	service->name = util_strdup(node->key);
 	service->line = node->line;
 	service->protocol = PROTOCOL_TCP;
+	service->panic_percent = PANIC_PERCENT_DEFAULT;
 	yaml_read_fields(reader, node, service_fields, ARRAY_SIZE(service_fields), service);
 }
 

@@ -239,6 +239,22 @@ static void put_split(struct writer *w, const struct route_service *service)
 	end_map(w);
 }
 
+static void put_failover(struct writer *w, const struct route_service *service)
+{
+	char panic[16];
+
+	if (service->failover_n) {
+		put_word(w, "failover");
+		begin_list(w, true);
+		for (size_t i = 0; i < service->failover_n; i++)
+			put_word(w, service->failover[i].stack);
+		end_list(w);
+	}
+	snprintf(panic, sizeof(panic), "%u%%", service->panic_percent);
+	put_word(w, "panic");
+	put_word(w, panic);
+}
+
 static void put_service(struct writer *w, const struct route_service *service)
 {
 	static const char *const down[BACKEND_DOWN_MAX] = {
@@ -262,6 +278,7 @@ static void put_service(struct writer *w, const struct route_service *service)
 		put_number(w, service->ports[i]);
 	end_list(w);
 	put_split(w, service);
+	put_failover(w, service);
 	put_word(w, "sticky");
 	begin_map(w, true);
 	put_word(w, "by");

@@ -194,6 +194,26 @@ bool yaml_read_duration(struct yaml_reader *reader, const struct tree_node *node
 	return true;
 }
 
+bool yaml_read_percent(struct yaml_reader *reader, const struct tree_node *node,
+		       uint32_t *ret_percent)
+{
+	const char *text = yaml_read_text(reader, node), *end = text ? strchr(text, '%') : NULL;
+	char digits[8] = "";
+	uint64_t percent = 0;
+
+	if (!text)
+		return false;
+	if (end && !end[1] && (size_t)(end - text) < sizeof(digits))
+		memcpy(digits, text, (size_t)(end - text));
+	if (text_parse_number(digits, &percent) || percent > 100) {
+		yaml_problem(reader, node, "'%s' is '%s'; it must be 0%% to 100%%, such as 10%%",
+			     node_name(reader, node), text);
+		return false;
+	}
+	*ret_percent = (uint32_t)percent;
+	return true;
+}
+
 bool yaml_read_address(struct yaml_reader *reader, const struct tree_node *node,
 		       struct address *ret_address)
 {

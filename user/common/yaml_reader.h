@@ -47,6 +47,9 @@ const char *yaml_read_text(struct yaml_reader *reader, const struct tree_node *n
 bool yaml_read_number(struct yaml_reader *reader, const struct tree_node *node, uint32_t min,
 		      uint32_t max, uint32_t *ret_number);
 bool yaml_read_duration(struct yaml_reader *reader, const struct tree_node *node, uint32_t *ret_ms);
+/* "10%"; whole percents, 0 to 100. */
+bool yaml_read_percent(struct yaml_reader *reader, const struct tree_node *node,
+		       uint32_t *ret_percent);
 bool yaml_read_address(struct yaml_reader *reader, const struct tree_node *node,
 		       struct address *ret_address);
 bool yaml_read_word(struct yaml_reader *reader, const struct tree_node *node,
