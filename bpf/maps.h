@@ -68,13 +68,13 @@ static_assert(sizeof(struct pending_flow) == 64, "one cache line");
 /* Key: CPU. Writer and reader: packets on that CPU. 64 bytes a CPU. */
 STEER_ARRAY(pending, struct pending_flow, 1);
 
-/* Key: bank * limits.services + service. Writer: agent, idle bank only. Reader: new flows. 1.6 MiB. */
+/* Key: bank * limits.services + service. Writer: agent; live: panic. Reader: new flows. 1.6 MiB. */
 STEER_ARRAY(services, struct service, 1);
 
 /* Key: bank * limits.splits + split. Writer: agent, live too (overlay of health). 32 MiB. */
 STEER_ARRAY(splits, struct split, 1);
 
-/* Key: bank * STEER_STACKS + stack. Writer: agent, live. Reader: new flows. 20 KiB. */
+/* Key: bank * STEER_STACKS + stack. Writer: agent, live. Reader: people, the next agent. 20 KiB. */
 STEER_ARRAY(stacks, struct stack, (STEER_BANKS * STEER_STACKS));
 
 /* Key: bank * STEER_STACKS + stack. Writer: agent, live too (overlay of health). 16 MiB. */

@@ -121,7 +121,7 @@ static void every_key_arrives_in_its_field(void **state)
 	assert_int_equal(shop->on_backend_down, BACKEND_DOWN_KEEP);
 	assert_int_equal(shop->failover_n, 2);
 	assert_string_equal(shop->failover[0].stack, "green");
-	assert_int_equal(shop->failover[0].line, 28);
+	assert_int_equal(shop->failover[0].line, shop->line + 7);
 	assert_int_equal(shop->panic_percent, 25);
 	assert_int_equal(routes->services[1].protocol, PROTOCOL_UDP);
 	assert_int_equal(routes->services[1].ports_n, 0);
