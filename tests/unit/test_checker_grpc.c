@@ -135,10 +135,10 @@ static void any_other_state_fails_by_its_name(void **state)
 					      "it says SERVICE_UNKNOWN",
 					      "it says in a state that is not known here"};
 
-	for (uint8_t i = 0; i < ARRAY_SIZE(details); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(details); i++) {
 		struct answer answer = {};
 
-		add_report(&answer, i);
+		add_report(&answer, (uint8_t)i);
 		if (details[i])
 			expect(*state, &answer, true, details[i]);
 	}

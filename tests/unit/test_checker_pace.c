@@ -5,9 +5,11 @@
 #include "lib/check_lab.h"
 #include "lib/reply_server.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <sys/resource.h>
 
 #include <cmocka.h>
 
@@ -188,6 +190,78 @@ static void checks_of_one_port_take_turns_20_ms_apart(void **state)
 	reply_server_stop(&server);
 }
 
+static int on_other(sd_event_source *source, void *userdata)
+{
+	(void)source;
+	(*(unsigned int *)userdata)++;
+	return 0;
+}
+
+/* As long as something else wants the loop, thousands of checks that are due do not get it. */
+static void what_else_is_on_the_loop_comes_first(void **state)
+{
+	struct check_lab *lab = *state;
+	struct reply_server server = {};
+	sd_event_source *other = NULL;
+	struct checker_stats stats;
+	unsigned int n = 0;
+
+	reply_server_start(&server, lab->event);
+	for (int i = 0; i < 3000; i++)
+		check_lab_add(lab, HEALTH_TCP, server.port, HOUR_MS, 5000);
+	assert_true(sd_event_add_defer(lab->event, &other, on_other, &n) >= 0);
+	assert_true(sd_event_source_set_enabled(other, SD_EVENT_ON) >= 0);
+	for (unsigned int i = 1; i <= 50; i++) {
+		check_lab_run(lab, 10);
+		assert_int_equal(n, i);
+	}
+	checker_get_stats(lab->checker, &stats);
+	assert_int_equal(stats.started, 0);
+	sd_event_source_disable_unref(other);
+	check_lab_wait(lab, check_lab_results(lab) == 1);
+	reply_server_stop(&server);
+}
+
+/* Servers that accept and say nothing hold up one another as little as anybody else. */
+static void thousands_of_checks_of_any_type_run_at_once(void **state)
+{
+	static const struct {
+		enum health_type type;
+		bool tls;
+	} cases[] = {{HEALTH_HTTP, false}, {HEALTH_GRPC, false}, {HEALTH_GRPC, true}};
+	enum { N = 1000 };
+	struct check_lab *lab = *state;
+	struct reply_server server = {};
+	struct checker_stats stats;
+	struct rlimit files;
+	uint32_t at_once = N * ARRAY_SIZE(cases), most = 0;
+
+	assert_return_code(getrlimit(RLIMIT_NOFILE, &files), errno);
+	if (files.rlim_cur / 2 < at_once)
+		at_once = (uint32_t)(files.rlim_cur / 2);
+	reply_server_start(&server, lab->event);
+	for (unsigned int i = 0; i < N * ARRAY_SIZE(cases); i++) {
+		CLEANUP_FREE char *text = util_format("127.1.%u.%u", i / 250, i % 250 + 1);
+		const struct check_target target = {.address = check_lab_address(text),
+						    .port = server.port,
+						    .type = cases[i / N].type,
+						    .tls = cases[i / N].tls,
+						    .interval_ms = UINT32_MAX,
+						    .timeout_ms = 3000};
+
+		check_lab_add_target(lab, &target);
+	}
+	while (check_lab_results(lab) < N * ARRAY_SIZE(cases)) {
+		check_lab_run(lab, 1000);
+		checker_get_stats(lab->checker, &stats);
+		most = stats.in_flight > most ? stats.in_flight : most;
+	}
+	assert_int_equal(stats.finished, N * ARRAY_SIZE(cases));
+	assert_int_equal(stats.passed, 0);
+	assert_in_range(most, at_once / 2, at_once);
+	reply_server_stop(&server);
+}
+
 static void a_check_that_has_its_turn_may_be_freed(void **state)
 {
 	struct check_lab *lab = *state;
@@ -216,6 +290,8 @@ int main(void)
 		check_lab_test(a_check_that_is_wanted_now_follows_the_one_that_runs),
 		check_lab_test(a_check_that_is_wanted_now_goes_ahead_of_those_that_wait),
 		check_lab_test(checks_of_one_port_take_turns_20_ms_apart),
+		check_lab_test(what_else_is_on_the_loop_comes_first),
+		check_lab_test(thousands_of_checks_of_any_type_run_at_once),
 		check_lab_test(a_check_that_has_its_turn_may_be_freed),
 	};
 

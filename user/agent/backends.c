@@ -381,6 +381,11 @@ void backends_look(const struct backends *b, uint32_t slot, struct backend_view 
 	}
 }
 
+void backends_checks(const struct backends *b, struct checker_stats *ret)
+{
+	checker_get_stats(b->checker, ret);
+}
+
 bool backends_settled(const struct backends *b)
 {
 	for (uint32_t i = 0; i < b->view->backend_slots; i++) {

@@ -11,6 +11,7 @@
 
 #include "agent/breaker.h"
 #include "agent/check_vips.h"
+#include "agent/checker.h"
 #include "agent/datapath.h"
 #include "agent/events.h"
 #include "agent/health_state.h"
@@ -81,6 +82,9 @@ void backends_look(const struct backends *backends, uint32_t slot, struct backen
 
 /* How it is checked, see check_aim_text(); "" where it is not. The caller frees. */
 char *backends_check_text(const struct backends *backends, uint32_t slot);
+
+/* What became of all their checks since this process started. */
+void backends_checks(const struct backends *backends, struct checker_stats *ret);
 
 /* True once every followed backend has a first verdict, so that readiness means something. */
 bool backends_settled(const struct backends *backends);

@@ -14,6 +14,7 @@
 #include <sys/resource.h>
 
 #define TIMER_ACCURACY_US 1000
+#define PRIORITY	  (SD_EVENT_PRIORITY_NORMAL + 10) /* of all that checks do */
 #define COMPLAINT_US	  60000000ULL
 
 enum check_phase {
@@ -173,6 +174,7 @@ static void check_finish(struct check *check, enum probe_result result, const ch
 		return;
 	}
 	check->checker->stats.finished++;
+	check->checker->stats.passed += result == PROBE_PASSED;
 	check->callback(check->userdata, result == PROBE_PASSED, kept);
 }
 
@@ -238,6 +240,8 @@ static bool check_ask(struct check *check)
 		return check_conclude(check, result);
 	r = sd_event_add_io(check->checker->event, &check->io, check->probe.stream.fd,
 			    probe_epoll_events(&check->probe), on_io, check);
+	if (r >= 0)
+		r = sd_event_source_set_priority(check->io, PRIORITY);
 	if (r >= 0)
 		return true;
 	check_finish(check, PROBE_SKIPPED, strerror(-r));
@@ -338,6 +342,26 @@ static uint32_t in_flight_limit(uint32_t wanted)
 	return limit.rlim_cur >= 2 ? (uint32_t)(limit.rlim_cur / 2) : 1;
 }
 
+/* A timer that is off; -errno. */
+static int timer_new(sd_event *event, uint64_t accuracy_us, sd_event_time_handler_t handler,
+		     void *userdata, sd_event_source **ret_timer)
+{
+	sd_event_source *timer = NULL;
+	int r = sd_event_add_time(event, &timer, CLOCK_MONOTONIC, 0, accuracy_us, handler,
+				  userdata);
+
+	if (r >= 0)
+		r = sd_event_source_set_enabled(timer, SD_EVENT_OFF);
+	if (r >= 0)
+		r = sd_event_source_set_priority(timer, PRIORITY);
+	if (r < 0) {
+		sd_event_source_disable_unref(timer);
+		return r;
+	}
+	*ret_timer = timer;
+	return 0;
+}
+
 int checker_new(sd_event *event, uint32_t in_flight_max, struct checker **ret_checker)
 {
 	struct checker *checker = util_calloc(1, sizeof(*checker));
@@ -351,9 +375,7 @@ int checker_new(sd_event *event, uint32_t in_flight_max, struct checker **ret_ch
 							       : CHECKER_IN_FLIGHT_MAX);
 	if (getrandom(&checker->random, sizeof(checker->random), GRND_NONBLOCK) < 0)
 		checker->random = util_now_ms();
-	r = sd_event_add_time(event, &checker->pump, CLOCK_MONOTONIC, 0, 1, on_pump, checker);
-	if (r >= 0)
-		r = sd_event_source_set_enabled(checker->pump, SD_EVENT_OFF);
+	r = timer_new(event, 1, on_pump, checker, &checker->pump);
 	if (r < 0) {
 		checker_free(checker);
 		return r;
@@ -468,12 +490,8 @@ int checker_add(struct checker *checker, const struct check_target *target, chec
 		free(check);
 		return r;
 	}
-	r = sd_event_add_time(checker->event, &check->timer, CLOCK_MONOTONIC, 0, TIMER_ACCURACY_US,
-			      on_timer, check);
-	if (r >= 0)
-		r = sd_event_source_set_enabled(check->timer, SD_EVENT_OFF);
-	if (r < 0) {
-		sd_event_source_disable_unref(check->timer);
+	r = timer_new(checker->event, TIMER_ACCURACY_US, on_timer, check, &check->timer);
+	if (r) {
 		check_forget_ways(check);
 		free(check);
 		return r;

@@ -10,6 +10,9 @@
  * `in_flight_max` are open at once: the others wait their turn. Connections are closed with a
  * reset, so that neither side collects sockets in TIME_WAIT.
  *
+ * What else is on the loop comes first: where there are more checks than this host can make, all
+ * of them come late, and nothing else does.
+ *
  * When this host is what fails (no descriptors, no ports, no memory), the backend is not blamed:
  * no callback is made, the check is tried again an interval later, and the log says so at most
  * once a minute.
@@ -25,7 +28,7 @@
 #include <systemd/sd-event.h>
 
 #define CHECKER_IN_FLIGHT_MAX 4096
-#define CHECKER_BURST	      256
+#define CHECKER_BURST	      100
 #define CHECKER_BURST_MS      5
 
 #define CHECK_DETAIL_MAX 192
@@ -69,6 +72,7 @@ typedef void (*check_callback)(void *userdata, bool ok, const char *detail);
 struct checker_stats {
 	uint64_t started;
 	uint64_t finished; /* with a result, whichever */
+	uint64_t passed;   /* of these */
 	uint64_t skipped;  /* could not be made because of this host */
 	uint32_t in_flight;
 	uint32_t waiting; /* due, but not started yet */

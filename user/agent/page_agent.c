@@ -2,6 +2,7 @@
 /* The families of the agent itself, and of the ways that packets left the datapath. */
 #include "agent/metrics_page.h"
 
+#include "agent/backends.h"
 #include "agent/otlp.h"
 #include "common/util.h"
 
@@ -44,6 +45,31 @@ static bool step_otlp(struct metrics_out *out, const struct page_family *family,
 	(void)at;
 	if (source->otlp)
 		metrics_count(out, otlp_failures(source->otlp), METRIC_NO_LABELS);
+	return false;
+}
+
+static bool step_checks(struct metrics_out *out, const struct page_family *family,
+			const struct metrics_source *source, struct page_position *at)
+{
+	struct checker_stats stats;
+
+	(void)at;
+	backends_checks(agent_backends(source->agent), &stats);
+	metrics_count(out, stats.passed, METRIC_LABELS({family->label, "passed"}));
+	metrics_count(out, stats.finished - stats.passed, METRIC_LABELS({family->label, "failed"}));
+	metrics_count(out, stats.skipped, METRIC_LABELS({family->label, "skipped"}));
+	return false;
+}
+
+static bool step_checks_waiting(struct metrics_out *out, const struct page_family *family,
+				const struct metrics_source *source, struct page_position *at)
+{
+	struct checker_stats stats;
+
+	(void)family;
+	(void)at;
+	backends_checks(agent_backends(source->agent), &stats);
+	metrics_gauge(out, stats.waiting, METRIC_NO_LABELS);
 	return false;
 }
 
@@ -96,6 +122,12 @@ static const struct page_family families[] = {
 	{{"steerd_otlp_failures_total", METRIC_COUNTER,
 	  "Exports to the OTLP collector that failed."},
 	 step_otlp, .label = NULL},
+	{{"steerd_health_checks_total", METRIC_COUNTER,
+	  "Health checks by result; skipped: this host could not make them."},
+	 step_checks, .label = "result"},
+	{{"steerd_health_checks_waiting", METRIC_GAUGE,
+	  "Health checks that are due and have not started yet."},
+	 step_checks_waiting, .label = NULL},
 	{{"steerd_drops_total", METRIC_COUNTER, "Packets for a VIP that were dropped."},
 	 step_counters, "reason", {{DROPS, NULL}}},
 	{{"steerd_reasons_total", METRIC_COUNTER,
