@@ -38,13 +38,17 @@ steerctl() {
 }
 
 # lab_stack_routes STACK [4|6]: its part of a routes file, backends by their address of that family.
+# LAB_PACE: how backends are checked, a little more patient than by default, since tests share the
+# machine; "" is the default.
 lab_stack_routes() {
-	local stack=$1 family=${2:-4}
+	local stack=$1 family=${2:-4} often=${LAB_INTERVAL:-100ms} pace
+
+	pace=${LAB_PACE-, interval: $often, timeout: $often, fall: 3, rise: 2}
 
 	cat <<-END
 		  $stack:
 		    forward: ${LAB_STACK_MODE[$stack]}
-		    health: {type: http, port: 80, path: /healthz, via: ${LAB_VIA:-path}, interval: ${LAB_INTERVAL:-100ms}, timeout: ${LAB_INTERVAL:-100ms}, fall: ${LAB_FALL:-3}, rise: 2}
+		    health: {type: http, port: 80, path: /healthz, via: ${LAB_VIA:-path}$pace}
 		    backends:
 		      - {address: "$("lab_ip$family" "${stack}1")"}
 		      - {address: "$("lab_ip$family" "${stack}2")"}

@@ -6,7 +6,7 @@
 
 readonly CLIENTS=1000 # of each family, in a census
 readonly CENSUS_RATE=800
-LAB_INTERVAL=150ms
+LAB_PACE= # the defaults
 broken=0
 step=0
 
