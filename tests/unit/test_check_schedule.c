@@ -92,6 +92,15 @@ static void checks_that_begin_together_are_spread_over_an_interval(void **state)
 				HOSTS * PORTS / 10 * 12 / 10);
 }
 
+/* Whose part of the interval it is, and not what is left of an overflow. */
+static void the_spread_grows_with_the_interval(void **state)
+{
+	uint64_t part_us = (wait_us(1000, 1, false, 0) - CHECK_GAP_US) / 1000;
+
+	(void)state;
+	assert_in_range(wait_us(UINT32_MAX, 1, false, 0) / UINT32_MAX, part_us, part_us + 1);
+}
+
 static void the_spread_is_the_same_after_every_start(void **state)
 {
 	(void)state;
@@ -140,6 +149,7 @@ int main(void)
 		cmocka_unit_test(in_doubt_it_is_a_quarter),
 		cmocka_unit_test(no_two_starts_are_closer_than_20_ms),
 		cmocka_unit_test(checks_that_begin_together_are_spread_over_an_interval),
+		cmocka_unit_test(the_spread_grows_with_the_interval),
 		cmocka_unit_test(the_spread_is_the_same_after_every_start),
 		cmocka_unit_test(doubt_counts_from_the_last_start_and_ends),
 		cmocka_unit_test(the_first_check_waits_for_nothing),

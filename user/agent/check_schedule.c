@@ -29,7 +29,8 @@ uint64_t check_schedule_next_us(const struct check_schedule *schedule, uint64_t 
 	if (schedule->doubted)
 		delay_us = interval_us / DOUBT_DIVISOR;
 	else if (schedule->starts == 1)
-		delay_us = CHECK_GAP_US + (interval_us * schedule->phase >> 32);
+		delay_us = CHECK_GAP_US +
+			   (uint64_t)((unsigned __int128)interval_us * schedule->phase >> 32);
 	else
 		delay_us = interval_us - jitter_us + random % (2 * jitter_us + 1);
 	return schedule->started_us + (delay_us < CHECK_GAP_US ? CHECK_GAP_US : delay_us);
