@@ -244,6 +244,11 @@ static int open_datapath(struct agent *agent, bool *ret_kept)
 	return 0;
 }
 
+static const struct compiled *live_routes(void *userdata)
+{
+	return agent_live(userdata);
+}
+
 static int make_parts(struct agent *agent)
 {
 	const struct datapath_view *view = agent->view;
@@ -260,6 +265,9 @@ static int make_parts(struct agent *agent)
 	if (!err && view->has_telemetry)
 		err = flow_events_new(agent->loop, view, &agent->slots, agent->events,
 				      &agent->flow_events);
+	if (!err && view->has_telemetry)
+		err = breaker_tuner_new(agent->loop, view, agent->telemetry, live_routes, agent,
+					&agent->breaker_tuner);
 	if (!err)
 		err = sd_event_add_defer(agent->loop, &agent->overlay, on_overlay, agent);
 	if (!err)
@@ -345,6 +353,7 @@ void agent_free(struct agent *agent)
 	if (agent->state)
 		state_flush(agent->state);
 	backends_free(agent->backends);
+	breaker_tuner_free(agent->breaker_tuner);
 	telemetry_free(agent->telemetry);
 	flow_events_free(agent->flow_events);
 	decap_free(agent->decap);

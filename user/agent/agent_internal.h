@@ -4,6 +4,7 @@
 #define STEER_AGENT_INTERNAL_H
 
 #include "agent/agent.h"
+#include "agent/breaker_tune.h"
 #include "agent/decap.h"
 #include "agent/flow_events.h"
 #include "common/routes_check.h"
@@ -20,6 +21,7 @@ struct agent {
 	struct events *events;
 	struct backends *backends;
 	struct telemetry *telemetry;
+	struct breaker_tuner *breaker_tuner; /* NULL: no telemetry */
 	struct flow_events *flow_events;
 	struct bank_slots slots;
 
