@@ -150,3 +150,23 @@ expect "filters after a stop" "$(filters)" 0
 expect "rules after a stop" "$(rules)" 0
 expect "clsact after a stop" "$(lab_in edge tc qdisc show dev lo | grep -c clsact)" 0
 lab_note "filter and rule: one of each while the agent runs, none after it"
+
+# What cannot be opened is done without, said once, and tried again.
+lab_spawn other edge /usr/bin/python3 -c '
+import socket, time
+other = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+other.bind("\0steerd-check-path")
+print("bound", flush=True)
+time.sleep(1000)'
+lab_wait 5 "another to have the path" grep bound "$LAB_DIR/other.log"
+lab_steerd
+lab_wait 15 "all to be up by direct checks" lab_all_up
+expect "blue's check" "$(check_of "$blue")" \
+	"directly: another steerd in this network namespace has the checks' path"
+expect "warnings" "$(grep -c 'own addresses: another steerd' "$LAB_DIR/steerd.log")" 1
+expect "filters" "$(filters)" 0
+lab_kill other
+lab_wait 15 "the path" check_is "$blue" "through*"
+expect "filters" "$(filters)" 1
+lab_wait 5 "all to be up" lab_all_up
+lab_note "a path that somebody else has: done without until it is free"

@@ -10,8 +10,8 @@
 
 #include <errno.h>
 
-#define REVIEW_MS     1000  /* between looks at whether the path is whole */
-#define OPEN_AGAIN_MS 10000 /* between attempts to open it */
+#define REVIEW_MS     1000 /* between looks at whether the path is whole */
+#define OPEN_AGAIN_MS 5000 /* between attempts to open it */
 
 /* A stack some of whose backends are checked directly, though another way was wanted. */
 struct kept_off {
@@ -181,8 +181,6 @@ static const char *find_way(struct check_aims *aims, const struct check_wish *wi
 		return aims->closed;
 	if (!vip)
 		return "no service sends to the stack, so that there is no VIP to ask at";
-	if (!wish->hop || !wish->hop->resolved)
-		return "it has no next hop";
 	families = check_path_families(aims->path);
 	if (!(address_is_ipv4(vip) ? families->ipv4 : families->ipv6))
 		return "this host does not route the VIP's family by mark";
@@ -233,7 +231,9 @@ void check_aims_decide(struct check_aims *aims, const struct check_wish *wish,
 	struct check_aim aim = {.both = wish->via == HEALTH_VIA_BOTH};
 	const char *why;
 
-	if (wish->via == HEALTH_VIA_DIRECT || wish->forward == FORWARD_AS_LOCAL) {
+	/* Where it has no next hop nothing gets through, which is said elsewhere. */
+	if (wish->via == HEALTH_VIA_DIRECT || wish->forward == FORWARD_AS_LOCAL ||
+	    (aims->path && !wish->hop)) {
 		*ret = (struct check_aim){.direct = true};
 		return;
 	}

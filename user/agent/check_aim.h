@@ -31,7 +31,7 @@ struct check_wish {
 	enum health_via via;
 	uint32_t slot;
 	const struct check_vips *vips;
-	const struct nexthop *hop; /* NULL: there is none, or not yet */
+	const struct nexthop *hop; /* resolved; NULL: it is not */
 };
 
 /*
