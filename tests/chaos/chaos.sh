@@ -13,7 +13,7 @@ plan() {
 
 	sed -e "s,@FAULT@,CHAOS_DIR=$LAB_DIR BUILD=$LAB_BUILD $fault,g" \
 		-e "s,@STEERCTL@,$LAB_BUILD/steerctl,g" -e "s,@LOG@,$LAB_DIR/steady.requests,g" \
-		-e "s,@DETECTION@,${CHAOS_DETECTION:-600ms}," "$LAB_ROOT/tests/chaos/plan.yaml"
+		-e "s,@STALLS@,$LAB_DIR/stalls," -e "s,@DETECTION@,${CHAOS_DETECTION:-600ms}," "$LAB_ROOT/tests/chaos/plan.yaml"
 	echo "stacks:"
 	for name in "${LAB_BACKENDS[@]}"; do
 		[ "$(lab_stack_of "$name")" = "${stack:-}" ] || {

@@ -5,8 +5,23 @@
 
 readonly CHAOS_STACKS="blue:l2 green:l2 violet:ipip"
 readonly CHAOS_WEIGHTS="blue: 5, green: 3, violet: 2"
-LAB_FALL=${LAB_FALL:-2}
 readonly CHAOS_FAULT_OBJECT=$LAB_BUILD/tests/chaos/fault.bpf.o
+
+# Checked by the defaults, as a user's would be, unless LAB_INTERVAL says otherwise.
+lab_stack_routes() {
+	local stack=$1 family=${2:-4} more=
+
+	[ -z "${LAB_INTERVAL:-}" ] ||
+		more=", interval: $LAB_INTERVAL, timeout: $LAB_INTERVAL, fall: ${LAB_FALL:-2}"
+	cat <<-END
+		  $stack:
+		    forward: ${LAB_STACK_MODE[$stack]}
+		    health: {type: http, port: 80, path: /healthz$more}
+		    backends:
+		      - {address: "$("lab_ip$family" "${stack}1")"}
+		      - {address: "$("lab_ip$family" "${stack}2")"}
+	END
+}
 
 # chaos_up: namespaces, servers, steerd with routes, and load.
 chaos_up() {
@@ -25,7 +40,8 @@ chaos_up() {
 	lab_apply "$CHAOS_WEIGHTS"
 	chaos_controller
 	lab_load_start steady --target "$TARGET4" --target "$TARGET6" --clients 60000 \
-		--rate "${CHAOS_RATE:-300}" --held 40 --every 200 --timeout 3000
+		--rate "${CHAOS_RATE:-300}" --held 40 --every 200 --timeout 3000 \
+		--stalls "$LAB_DIR/stalls"
 	lab_load_start chat --udp --size 64 --target "$TARGET4" --target "$TARGET6" --clients 60000 \
 		--rate 30 --timeout 3000
 	chaos_keep

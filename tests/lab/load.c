@@ -37,7 +37,8 @@ static const char usage[] =
 	"  --timeout MS       until a request counts as failed (default 5000)\n"
 	"  --udp, --size N    datagrams of N bytes instead of HTTP\n"
 	"  --path PATH        default /\n"
-	"  --log FILE         a line per request\n";
+	"  --log FILE         a line per request\n"
+	"  --stalls FILE      a line for each time that this program itself came late\n";
 
 TAILQ_HEAD(flow_list, flow);
 
@@ -216,7 +217,7 @@ static void wait_until(struct load *load, uint64_t wake_us)
 
 static void run(struct load *load)
 {
-	uint64_t duration_us = load->options.duration_ms * 1000ULL;
+	uint64_t duration_us = load->options.duration_ms * 1000ULL, wake_us;
 
 	load->start_us = load->next_us = load_now_us();
 	for (uint32_t i = 0; i < load->options.held; i++)
@@ -228,7 +229,9 @@ static void run(struct load *load)
 			load->stopping = true;
 		if (now_us >= load->sweep_us)
 			sweep(load, now_us);
-		wait_until(load, run_timetable(load, now_us));
+		wake_us = run_timetable(load, now_us);
+		wait_until(load, wake_us);
+		record_wake(wake_us);
 	}
 }
 
@@ -307,6 +310,9 @@ static bool set_option(struct load_options *options, int option, const char *tex
 	case 'l':
 		options->log = text;
 		return true;
+	case 'o':
+		options->stalls = text;
+		return true;
 	default:
 		return false;
 	}
@@ -319,7 +325,7 @@ static bool parse(int argc, char **argv, struct load_options *options)
 		{"rate", 1, NULL, 'r'},	  {"count", 1, NULL, 'n'},   {"duration", 1, NULL, 'd'},
 		{"held", 1, NULL, 'h'},	  {"every", 1, NULL, 'e'},   {"timeout", 1, NULL, 'w'},
 		{"udp", 0, NULL, 'u'},	  {"size", 1, NULL, 'z'},    {"path", 1, NULL, 'p'},
-		{"log", 1, NULL, 'l'},	  {NULL, 0, NULL, 0},
+		{"log", 1, NULL, 'l'},	  {"stalls", 1, NULL, 'o'},  {NULL, 0, NULL, 0},
 	};
 	int option;
 

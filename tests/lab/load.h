@@ -35,7 +35,8 @@ struct load_options {
 	uint32_t size; /* bytes of a datagram's payload */
 	bool udp;
 	const char *path;
-	const char *log; /* NULL: none */
+	const char *log;    /* NULL: none */
+	const char *stalls; /* likewise */
 };
 
 enum load_result {
@@ -94,6 +95,8 @@ int record_open(const struct load_options *options);
 void record_add(const struct load_options *options, const struct exchange *exchange,
 		enum load_result result);
 void record_lag(uint64_t lag_us); /* of a new flow behind its time in the table */
+/* After a wait that was to end at that time at the latest; a line in `stalls` if it did not. */
+void record_wake(uint64_t wake_us);
 void record_flush(void);
 void record_print(FILE *file);
 void record_close(void);

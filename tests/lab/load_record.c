@@ -8,6 +8,7 @@
 #include <time.h>
 
 #define STACKS_MAX 32
+#define STALL_US   100000 /* a wait that ended later than this was not this program's doing */
 
 static const char *const result_names[LOAD_RESULT_MAX] = {
 	[LOAD_OK] = "ok",	    [LOAD_REFUSED] = "refused", [LOAD_RESET] = "reset",
@@ -28,7 +29,7 @@ struct samples {
 };
 
 static struct {
-	FILE *log;
+	FILE *log, *stalls;
 	uint64_t results[2][LOAD_RESULT_MAX]; /* new, held */
 	struct stack_record stacks[STACKS_MAX];
 	unsigned int stacks_n;
@@ -65,7 +66,10 @@ int record_open(const struct load_options *options)
 			return -ENOMEM;
 	}
 	record.log = options->log ? fopen(options->log, "we") : NULL;
-	return options->log && !record.log ? -errno : 0;
+	record.stalls = options->stalls ? fopen(options->stalls, "we") : NULL;
+	if ((options->log && !record.log) || (options->stalls && !record.stalls))
+		return -errno;
+	return 0;
 }
 
 static unsigned int find_stack(const char *name)
@@ -96,6 +100,19 @@ static void samples_add(struct samples *samples, uint64_t us)
 void record_lag(uint64_t lag_us)
 {
 	samples_add(&record.lag, lag_us);
+}
+
+/* unix time of its beginning, how long in us */
+void record_wake(uint64_t wake_us)
+{
+	uint64_t now_us = load_now_us(), at_us;
+
+	if (!record.stalls || now_us < wake_us + STALL_US)
+		return;
+	at_us = unix_us() - (now_us - wake_us);
+	fprintf(record.stalls, "%llu.%06llu %llu\n", (unsigned long long)at_us / 1000000,
+		(unsigned long long)at_us % 1000000, (unsigned long long)(now_us - wake_us));
+	fflush(record.stalls);
 }
 
 static void add_answer(const struct exchange *exchange, bool v6, uint64_t now_us)
@@ -228,4 +245,6 @@ void record_close(void)
 	free(record.lag.us);
 	if (record.log)
 		fclose(record.log);
+	if (record.stalls)
+		fclose(record.stalls);
 }

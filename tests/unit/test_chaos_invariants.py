@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""Each invariant of tools/chaos sees a violation when it is shown one, and none where all is well."""
+"""Each invariant of tools/chaos sees a violation that it is shown, and none where all is well."""
 import os
 import random
 import sys
@@ -14,7 +14,7 @@ import invariants  # noqa: E402
 from observed import (Arrivals, BackendSeen, Request, Status, arrivals_parse,  # noqa: E402
                       request_parse)
 from plan import Plan  # noqa: E402
-from truth import DOWN, FAILING, RETURNING, UP, RoutesTruth, Truth  # noqa: E402
+from truth import DOWN, FAILING, RETURNING, TRIED, UP, RoutesTruth, Truth  # noqa: E402
 
 ALL = ["blue1", "blue2", "green1", "green2"]
 
@@ -86,7 +86,16 @@ class Truths(World):
         self.plan.detection_without_agent = 2.0
         self.truth.agent_gone(999)
         self.down("blue1", 1000)
-        self.assertEqual(self.states("blue1", 1001.5, 1002.5), [FAILING, DOWN])
+        self.assertEqual(self.states("blue1", 1001.5, 1002.5), [FAILING, TRIED])
+        self.truth.agent_back(1004)
+        self.assertEqual(self.states("blue1", 1003, 1004.5, 1005.5), [TRIED, FAILING, DOWN])
+
+    def test_what_was_down_before_the_agent_went_stays_so(self):
+        self.down("blue1", 1000)
+        self.truth.agent_gone(1002)
+        self.assertEqual(self.states("blue1", 1005), [DOWN])
+        self.truth.agent_back(1006)
+        self.assertEqual(self.states("blue1", 1006.5), [DOWN])
 
     def test_nothing_is_known_of_a_stack_while_it_fails_or_returns(self):
         self.assertTrue(self.truth.stack_takes("blue", 999, 999))
@@ -117,6 +126,16 @@ class Detections(World):
         self.one.on_arrivals(None, self.arrivals(1002.5, blue1=45), None)
         self.assertEqual(self.texts(), ["1 new flows went to blue1, which is down, within 0.5 s"])
 
+    def test_without_the_agent_one_flow_a_second_may_try(self):
+        self.plan.detection_without_agent = 2.0
+        self.of(invariants.Detection)
+        self.truth.agent_gone(999)
+        self.down("blue1", 1000)
+        for at, syns in ((1002.2, 10), (1003.2, 12), (1004.2, 15), (1005.2, 20)):
+            self.one.on_arrivals(None, self.arrivals(at, blue1=syns), None)
+        self.assertEqual(len(self.texts()), 1)
+        self.assertIn("5 new flows went to blue1", self.texts()[0])
+
     def test_flows_are_no_violation_once_the_fault_ends(self):
         self.of(invariants.Detection)
         self.down("blue1", 1000)
@@ -127,23 +146,30 @@ class Detections(World):
 
 
 class ClientsSeen(World):
+    def see(self, *requests):
+        for request in requests:
+            self.one.on_request(request)
+        self.one.on_status(self.status(1010))
+
     def request(self, at, latency=0.01, result="ok", kind="new"):
         return Request(at, kind, "4/1", result, latency, "blue", "blue1")
 
     def test_a_request_that_fails_without_a_fault_is_seen(self):
-        self.of(invariants.Clients).on_request(self.request(1000, 3, "timeout"))
+        self.of(invariants.Clients)
+        self.see(self.request(1000, 3, "timeout"))
         self.assertIn("failed (timeout) after 3000 ms", self.texts()[0])
 
     def test_a_request_that_is_slow_without_a_fault_is_seen(self):
-        self.of(invariants.Clients).on_request(self.request(1000, 1.01))
+        self.of(invariants.Clients)
+        self.see(self.request(1000, 1.01))
         self.assertIn("was slow after 1010 ms", self.texts()[0])
 
     def test_a_request_to_the_survivors_of_a_fault_is_to_succeed(self):
         self.of(invariants.Clients)
         self.down("blue1", 1000)
-        self.one.on_request(self.request(1000.5, 3, "timeout"))
+        self.see(self.request(1000.5, 3, "timeout"))
         self.assertEqual(self.texts(), [])
-        self.one.on_request(self.request(1001.5, 0.1, "refused"))
+        self.see(self.request(1001.5, 0.1, "refused"))
         self.assertEqual(len(self.texts()), 1)
 
     def test_a_share_of_failures_may_be_allowed(self):
@@ -151,11 +177,29 @@ class ClientsSeen(World):
         self.of(invariants.Clients)
         for _ in range(200):
             self.one.on_request(self.request(1000))
-        self.one.on_request(self.request(1000, 0, "reset"))
+        self.see(self.request(1000, 0, "reset"))
         self.assertEqual(self.texts(), [])
-        self.one.on_request(self.request(1000, 0, "reset"))
-        self.one.on_request(self.request(1000, 0, "reset"))
+        self.see(self.request(1000, 0, "reset"), self.request(1000, 0, "reset"))
         self.assertEqual(len(self.texts()), 1)
+
+    def test_a_request_that_fails_is_judged_when_steerds_doings_are_known(self):
+        self.of(invariants.Clients).on_request(self.request(1000, 0, "reset"))
+        self.one.on_status(self.status(1000.2))
+        self.assertEqual(self.texts(), [])
+        self.one.on_end(1001)
+        self.assertEqual(len(self.texts()), 1)
+
+    def test_a_request_that_fails_of_a_false_alarm_is_counted_apart(self):
+        self.of(invariants.Clients)
+        self.truth.alarms.append((1000.3, 1000.8))
+        self.see(self.request(1000.4, 0.1, "reset"), self.request(1002, 0.1, "reset"))
+        self.assertEqual((len(self.texts()), self.one.excused), (1, 1))
+
+    def test_a_request_is_not_slow_where_only_the_load_was(self):
+        self.of(invariants.Clients)
+        self.truth.stall(1000, 1001.5)
+        self.see(self.request(1000.1, 1.45), self.request(1000.1, 2.5))
+        self.assertEqual((len(self.texts()), self.one.stalled), (1, 1))
 
 
 class SharesSeen(World):
@@ -244,7 +288,8 @@ class CountersSeen(World):
     def test_a_packet_lost_on_the_way_to_backends_is_seen(self):
         self.counters()
         self.look(1002, 300, arrived=297)
-        self.assertIn("arrived at backends since the beginning: 788, where 796 to 804", *self.texts())
+        self.assertIn("arrived at backends since the beginning: 788, where 796 to 804",
+                      *self.texts())
 
     def test_a_packet_that_was_received_and_not_counted_is_seen(self):
         self.counters()
@@ -324,10 +369,31 @@ class VerdictsSeen(World):
         self.back("blue1", 1002)
         for at in (1003, 1006.5, 1008):
             self.one.on_status(self.status(at, down=["blue1"]))
-        self.assertEqual((self.texts(), self.one.false_alarms), ([], 1))
+        self.assertEqual(self.texts(), [])
         self.one.on_status(self.status(1011, down=["blue1"]))
         self.assertEqual(self.texts(),
                          ["blue1 is well, and steerd has it down for 4.5 s: told so"])
+
+
+    def test_a_backend_that_was_out_between_two_looks_is_a_false_alarm(self):
+        self.of(invariants.Verdicts)
+        for at, since in ((1000, 5), (1001, 6), (1002, 99)):
+            status = self.status(at)
+            status.backends["blue1"].since = since
+            self.one.on_status(status)
+        self.assertEqual([b for _, b, _ in self.one.alarms], ["blue1"])
+        self.assertTrue(self.truth.false_alarm(1001.5, 1001.6))
+        self.assertFalse(self.truth.false_alarm(1003, 1004))
+        self.assertEqual(self.texts(), [])
+
+    def test_more_false_alarms_than_are_allowed_are_seen(self):
+        self.plan.false_alarms = 0
+        self.of(invariants.Verdicts).on_status(self.status(1000))
+        self.assertEqual(self.texts(), [])
+        status = self.status(1001, down=["blue1"])
+        status.backends["blue1"].since = 99
+        self.one.on_status(status)
+        self.assertEqual(self.texts(), ["1 false alarms, blue1 the last: told so"])
 
 
 class AgentSeen(World):

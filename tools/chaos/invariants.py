@@ -5,10 +5,12 @@ import math
 from dataclasses import dataclass
 
 from observed import STEERED
-from truth import DOWN, UP
+from truth import DOWN, RETURNING, TRIED, UP
 
 # Standard deviations that chance is allowed: less than one false alarm in 100,000 comparisons.
 CHANCE = 4.5
+ALARM_S = 0.5  # before and after a false alarm, in which requests may fail of it
+SINCE_MS = 20  # steerd reckons times of two clocks: the same one differs by a little
 KEEP = 20  # violations told of one invariant; the rest are counted
 
 
@@ -57,14 +59,67 @@ class Detection(Invariant):
         if not last:
             return
         for backend, syns in arrivals.syns.items():
-            if backend not in self.truth.tracks or not self.truth.is_only(
-                    backend, DOWN, last.begun, arrivals.ended):
+            if backend not in self.truth.tracks:
+                continue
+            states = self.truth.tracks[backend].during(last.begun, arrivals.ended)
+            if not states <= {DOWN, TRIED}:
                 continue
             self.judged += 1
+            seconds = arrivals.ended - last.begun
+            allowed = 0 if states == {DOWN} else 1 + math.ceil(self.plan.trials * seconds)
             came = syns - last.syns.get(backend, syns)
-            if came > 0:
+            if came > allowed:
                 self.violate(last.begun, f"{came} new flows went to {backend}, which is down, "
-                             f"within {arrivals.ended - last.begun:.1f} s")
+                             f"within {seconds:.1f} s")
+
+
+class Verdicts(Invariant):
+    name = "verdicts"
+    says = "steerd's word agrees: down is down, and back is up within the recovery time"
+
+    def __init__(self, *args):
+        super().__init__(*args)
+        self.last = None
+        self.since = {}  # backend: first seen down although up
+        self.alarms = []  # (time, backend, why)
+
+    def on_status(self, status):
+        last, self.last = self.last, status
+        for backend, seen in status.backends.items():
+            if backend in self.truth.tracks:
+                self.look(backend, seen, status)
+                if last and backend in last.backends and \
+                        self.truth.agent_there_during(last.begun, status.ended):
+                    self.look_between(backend, last, status)
+        if self.plan.false_alarms is not None and len(self.alarms) > self.plan.false_alarms:
+            self.violate(status.begun, f"{len(self.alarms)} false alarms, {self.alarms[-1][1]} "
+                         f"the last: {self.alarms[-1][2]}")
+
+    def look(self, backend, seen, status):
+        states = self.truth.tracks[backend].during(status.begun, status.ended)
+        if states in ({UP}, {DOWN}):
+            self.judged += 1
+        if states == {DOWN} and seen.up:
+            self.violate(status.begun, f"{backend} is down, and steerd calls it up")
+        if states != {UP} or seen.up:
+            self.since.pop(backend, None)
+            return
+        since = self.since.setdefault(backend, status.begun)
+        if since and status.begun - since >= self.plan.recovery:
+            self.violate(status.begun, f"{backend} is well, and steerd has it down for "
+                         f"{status.begun - since:.1f} s: {seen.reason}")
+            self.since[backend] = 0  # told once
+
+    def look_between(self, backend, last, status):
+        """It was up, and is down, or is up again: taken out in between."""
+        before, seen = last.backends[backend], status.backends[backend]
+        if not before.up or abs(seen.since - before.since) <= SINCE_MS:
+            return
+        states = self.truth.tracks[backend].during(last.begun, status.ended)
+        if states <= {UP, RETURNING}:
+            self.truth.alarms.append((last.begun, status.ended))
+        if states == {UP}:
+            self.alarms.append((status.begun, backend, seen.reason or "up again by now"))
 
 
 class Clients(Invariant):
@@ -73,13 +128,31 @@ class Clients(Invariant):
 
     def __init__(self, *args):
         super().__init__(*args)
-        self.failed = 0
+        self.failed = self.excused = self.stalled = 0
+        self.suspects = []
 
     def on_request(self, request):
         if self.truth.anyone_failing(request.at, request.ends):
             return
         self.judged += 1
-        if request.ok and request.latency < self.plan.slow:
+        if not request.ok or request.latency >= self.plan.slow:
+            self.suspects.append(request)
+
+    def on_status(self, status):
+        """What steerd did meanwhile is known now."""
+        late = [r for r in self.suspects if r.ends > status.begun - ALARM_S]
+        for request in self.suspects:
+            if request not in late:
+                self.judge(request)
+        self.suspects = late
+
+    def judge(self, request):
+        if self.truth.false_alarm(request.at - ALARM_S, request.ends + ALARM_S):
+            self.excused += 1
+            return
+        stalled = self.truth.stalled(request.at, request.ends)
+        if stalled and (not request.ok or request.latency - stalled < self.plan.slow):
+            self.stalled += 1
             return
         self.failed += 1
         if self.failed > self.plan.failed * self.judged:
@@ -87,6 +160,11 @@ class Clients(Invariant):
             self.violate(request.at, f"a request on a {request.kind} connection {how} after "
                          f"{request.latency * 1000:.0f} ms; client {request.client}, backend "
                          f"{request.backend}")
+
+    def on_end(self, at):
+        for request in self.suspects:
+            self.judge(request)
+        self.suspects = []
 
 
 class Window:
@@ -322,35 +400,6 @@ def split_text(split):
     return " ".join(f"{s}={w}" for s, w in sorted((split or {}).items())) or "no split"
 
 
-class Verdicts(Invariant):
-    name = "verdicts"
-    says = "steerd's word agrees: down is down, and back is up within the recovery time"
-
-    def __init__(self, *args):
-        super().__init__(*args)
-        self.since = {}  # backend: first seen down although up
-        self.false_alarms = 0
-
-    def on_status(self, status):
-        for backend, seen in status.backends.items():
-            if backend not in self.truth.tracks:
-                continue
-            states = self.truth.tracks[backend].during(status.begun, status.ended)
-            if states in ({UP}, {DOWN}):
-                self.judged += 1
-            if states == {DOWN} and seen.up:
-                self.violate(status.begun, f"{backend} is down, and steerd calls it up")
-            if states != {UP} or seen.up:
-                self.since.pop(backend, None)
-            elif backend not in self.since:
-                self.since[backend] = status.begun
-                self.false_alarms += 1
-            elif self.since[backend] and status.begun - self.since[backend] >= self.plan.recovery:
-                self.violate(status.begun, f"{backend} is well, and steerd has it down for "
-                             f"{status.begun - self.since[backend]:.1f} s: {seen.reason}")
-                self.since[backend] = 0  # told once
-
-
 class Agent(Invariant):
     name = "agent"
     says = "steerd is there unless it was taken away, and ready again in time"
@@ -362,4 +411,5 @@ class Agent(Invariant):
             self.violate(at, why)
 
 
-ALL = (Detection, Clients, Weights, Backends, Counters, Routes, Verdicts, Agent)
+# Verdicts tells the truth of false alarms, which Clients asks it for.
+ALL = (Verdicts, Detection, Clients, Weights, Backends, Counters, Routes, Agent)

@@ -35,6 +35,7 @@ class BackendSeen:
     reason: str
     packets: int
     weight: int
+    since: int = 0  # when `up` changed last, in steerd's milliseconds
 
 
 @dataclass
@@ -89,6 +90,15 @@ def request_parse(line):
         return None
 
 
+def stall_parse(line):
+    """(time, seconds) of `load --stalls`: unix time, how long in us."""
+    words = line.split()
+    try:
+        return (float(words[0]), int(words[1]) / 1e6) if len(words) == 2 else None
+    except ValueError:
+        return None
+
+
 def status_parse(plan, document, begun, ended):
     """Of `steerctl -o json status`; what the plan does not name stays out of `backends`."""
     names, backends = names_of(plan), {}
@@ -96,7 +106,8 @@ def status_parse(plan, document, begun, ended):
         for b in stack["backends"]:
             name = names.get(address(b["address"]), f"{stack['name']}/{b['address']}")
             backends[name] = BackendSeen(bool(b.get("up")), b.get("reason", ""),
-                                         int(b.get("packets", 0)), int(b.get("weight", 100)))
+                                         int(b.get("packets", 0)), int(b.get("weight", 100)),
+                                         int(b.get("since_unix_ms", 0)))
     return Status(
         begun, ended, int(document.get("version", 0)),
         {s["name"]: {h["stack"]: int(h["weight"]) for h in s["shares"] if int(h["weight"])}

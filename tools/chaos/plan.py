@@ -37,6 +37,8 @@ class Plan:
     failed: float = 0.0
     detection: float = 1.0
     detection_without_agent: Optional[float] = None
+    trials: float = 1.0  # a second, of a breaker
+    false_alarms: Optional[int] = None  # None: counted, not judged
     recovery: float = 5.0
     ready: float = 5.0
     within: float = 0.02
@@ -50,6 +52,7 @@ class Plan:
     steerctl: str = "steerctl"
     load_command: Optional[str] = None
     load_log: str = ""
+    load_stalls: Optional[str] = None
     arrivals: Optional[str] = None
     received: Optional[str] = None
     ready_check: Optional[str] = None
@@ -140,12 +143,14 @@ def sections(doc):
             "settle": doc.duration, "failed": doc.share, "slow": doc.duration}),
         "bounds": section("bounds", {
             "detection": doc.duration, "detection_without_agent": doc.duration_or_none,
+            "trials": doc.number, "false_alarms": doc.whole(0, 10**6),
             "recovery": doc.duration, "ready": doc.duration, "within": doc.share,
             "flows": doc.whole(10, 10**9)}),
         "blast_radius": section("blast_radius", {
             "backends": doc.whole(0, 10**6), "stacks": doc.whole(0, 256)}, ["backends"]),
         "abort": section("abort", {"failed": doc.share, "over": doc.duration}, ["failed"]),
-        "load": section("load", {"command": doc.text, "log": doc.text}, ["log"]),
+        "load": section("load", {
+            "command": doc.text, "log": doc.text, "stalls": doc.text}, ["log"]),
         "stacks": lambda node: read_stacks(doc, node),
         "faults": lambda node: read_faults(doc, node),
     }
@@ -155,7 +160,8 @@ NEEDED = ("title", "hypothesis", "service", "steady_state", "blast_radius", "abo
           "stacks", "faults")
 RENAMED = {("blast_radius", "backends"): "blast_backends", ("blast_radius", "stacks"):
            "blast_stacks", ("abort", "failed"): "abort_failed", ("abort", "over"): "abort_over",
-           ("load", "command"): "load_command", ("load", "log"): "load_log"}
+           ("load", "command"): "load_command", ("load", "log"): "load_log",
+           ("load", "stalls"): "load_stalls"}
 FLAT = ("steady_state", "bounds", "blast_radius", "abort", "load")
 
 

@@ -49,13 +49,21 @@ class Report:
         else:
             self.say(line)
 
+    @staticmethod
+    def alarms(runner):
+        return getattr(runner.by_name.get("verdicts"), "alarms", [])
+
     def summary(self, runner, events, saved):
         return {
             "outcome": runner.outcome, "why": runner.why, "plan": self.plan.name,
             "title": self.plan.title, "seed": self.seed, "seconds": round(runner.now(), 1),
             "requests": runner.requests, "failed": runner.failed, "faults": runner.faults_begun,
             "slowest_ready": round(self.slowest_ready, 3),
-            "false_alarms": getattr(runner.by_name.get("verdicts"), "false_alarms", 0),
+            "false_alarms": [{"at": round(at - runner.begun, 3), "backend": b, "why": why}
+                             for at, b, why in self.alarms(runner)],
+            "excused": getattr(runner.by_name.get("clients"), "excused", 0),
+            "stalled": getattr(runner.by_name.get("clients"), "stalled", 0),
+            "cpu_pressure": round(runner.pressure(), 3),
             "invariants": [{
                 "name": i.name, "says": i.says, "judged": i.judged, "violations": i.broken,
                 "first": [{"at": round(v.at - runner.begun, 3), "text": v.text}
@@ -79,7 +87,13 @@ class Report:
                 self.say(f"          and {i['violations'] - len(i['first'])} more")
         self.say(f"{summary['requests']} requests, {summary['failed']} of them failed; "
                  f"{summary['faults']} faults in {summary['seconds']} s; steerd was ready within "
-                 f"{summary['slowest_ready']} s; {summary['false_alarms']} false alarms")
+                 f"{summary['slowest_ready']} s")
+        alarms = summary["false_alarms"]
+        self.say(f"{len(alarms)} false alarms, which cost {summary['excused']} requests; the load "
+                 f"came late itself for {summary['stalled']} more; somebody waited for a CPU "
+                 f"{summary['cpu_pressure']:.0%} of the time")
+        for a in alarms:
+            self.say(f"          {a['at']:8.3f} s  {a['backend']}: {a['why']}")
         if runner.outcome == "held":
             self.say("All of it held.")
             return

@@ -2,6 +2,7 @@
 """Carries a schedule out: puts faults in force and takes them away, watches, and has it judged.
 Whatever ends it, what was done is undone."""
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -10,8 +11,8 @@ import traceback
 from collections import deque
 
 from invariants import ALL
-from observed import arrivals_parse, request_parse, status_parse
-from plan import ON_BACKENDS
+from observed import arrivals_parse, request_parse, stall_parse, status_parse
+from plan import AT_ONCE, ON_BACKENDS
 from truth import RoutesTruth, Truth
 
 COMMAND_S = 30.0  # no command takes longer unless it hangs
@@ -55,25 +56,37 @@ def end_session(process, how=signal.SIGKILL):
         pass
 
 
-class Log:
-    """The load's log, as it grows."""
+def waited_for_cpu():
+    """Seconds since boot; 0 where the kernel does not say."""
+    try:
+        with open("/proc/pressure/cpu", encoding="ascii") as file:
+            return int(file.readline().rsplit("=", 1)[1]) / 1e6
+    except (OSError, ValueError, IndexError):
+        return 0.0
 
-    def __init__(self, path):
-        self.path, self.file, self.rest = path, None, ""
+
+class Log:
+    """A file that grows, read line by line from what it has now on."""
+
+    def __init__(self, path, parse):
+        self.path, self.parse, self.file, self.rest = path, parse, None, ""
+
+    def open(self):
+        try:
+            self.file = open(self.path, encoding="utf-8", errors="replace")
+        except FileNotFoundError:
+            return False
+        if os.fstat(self.file.fileno()).st_size > 0:
+            self.file.seek(0, os.SEEK_END)
+            self.file.readline()
+        return True
 
     def read(self):
-        if not self.file:
-            try:
-                self.file = open(self.path, encoding="utf-8", errors="replace")
-            except FileNotFoundError:
-                return []
-            if os.fstat(self.file.fileno()).st_size > 0:
-                self.file.seek(0, os.SEEK_END)
-                self.file.readline()
-        text = self.rest + self.file.read()
-        lines = text.split("\n")
+        if not self.path or (not self.file and not self.open()):
+            return []
+        lines = (self.rest + self.file.read()).split("\n")
         self.rest = lines.pop()
-        return [r for r in map(request_parse, lines) if r]
+        return [value for value in map(self.parse, lines) if value]
 
 
 class Runner:
@@ -81,8 +94,9 @@ class Runner:
         self.plan, self.seconds, self.events, self.report = plan, seconds, events, report
         self.truth, self.routes = Truth(plan), None
         self.invariants, self.by_name = [], {}
+        self.stalls = Log(plan.load_stalls, stall_parse)
         self.in_force = {}  # event: when it began
-        self.begun = 0.0
+        self.begun = self.waited = 0.0
         self.requests = self.failed = 0
         self.recent = deque()  # (when it ended, whether it went well)
         self.stopping = None  # an asyncio.Event
@@ -90,10 +104,14 @@ class Runner:
         self.outcome = "held"  # held, violated, aborted, broken, interrupted
         self.why = ""
         self.faults_begun = 0
-        self.pushing = None  # an asyncio.Lock: of two pushes at once nobody knows which is last
+        self.locks = {}  # asyncio.Lock by what a fault is about; see locks_of()
 
     def now(self):
-        return time.time() - self.begun
+        return time.time() - self.begun if self.begun else 0.0
+
+    def pressure(self):
+        """The share of the time in which somebody on this machine waited for a CPU."""
+        return (waited_for_cpu() - self.waited) / max(0.001, self.now())
 
     def stop(self, outcome, why):
         if self.outcome == "held":
@@ -207,10 +225,6 @@ class Runner:
             for e in self.in_force)
 
     async def on_push(self, fault, event):
-        async with self.pushing:
-            await self.push(fault, event)
-
-    async def push(self, fault, event):
         begun, alone = time.time(), self.alone(event, time.time())
         split = {s: w for s, w in event.split.items() if w}
         if fault.effect == "split":
@@ -224,17 +238,30 @@ class Runner:
         elif taken:
             self.by_name["routes"].violate(begun, f"{fault.name} was taken: {said}")
 
+    def locks_of(self, fault, event):
+        """A fault that took longer than planned is over before the next one there begins; and of
+        two pushes at once nobody would know which is last."""
+        about = self.plan.targets(fault, event.target) or [
+            "a push" if fault.effect in AT_ONCE else
+            "the agent" if fault.effect == "agent" else fault.name]
+        return [self.locks.setdefault(name, asyncio.Lock()) for name in sorted(about)]
+
     async def apply(self, event):
         fault = self.plan.faults[event.fault]
         how = {"agent": self.on_agent, "harmless": self.on_host, "split": self.on_push,
                "refused": self.on_push}.get(fault.effect, self.on_backends)
-        self.in_force[event] = time.time()
-        self.faults_begun += 1
-        self.report.event(self.now(), event)
-        try:
-            await how(fault, event)
-        finally:
-            self.in_force.pop(event, None)
+        async with contextlib.AsyncExitStack() as held:
+            for lock in self.locks_of(fault, event):
+                await held.enter_async_context(lock)
+            if self.stopping.is_set():
+                return
+            self.in_force[event] = time.time()
+            self.faults_begun += 1
+            self.report.event(self.now(), event)
+            try:
+                await how(fault, event)
+            finally:
+                self.in_force.pop(event, None)
 
     async def guard(self, work):
         """A task that cannot go on ends the run, and says why; it never hides it."""
@@ -303,6 +330,8 @@ class Runner:
             await asyncio.sleep(max(0.05, LOOK_S - (time.time() - begun)))
 
     def read_log(self, log):
+        for begin, seconds in self.stalls.read():
+            self.truth.stall(begin, begin + seconds)
         for request in log.read():
             self.requests += 1
             self.failed += not request.ok
@@ -386,15 +415,15 @@ class Runner:
             invariant.on_status(status)
 
     async def run(self):
-        self.stopping, self.pushing = asyncio.Event(), asyncio.Lock()
+        self.stopping = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, self.stop, "interrupted", "told to stop")
-        log, load, watchers = Log(self.plan.load_log), None, []
+        log, load, watchers = Log(self.plan.load_log, request_parse), None, []
         try:
             load = await self.start_load(log)
             await self.begin()
-            self.begun = time.time()
+            self.begun, self.waited = time.time(), waited_for_cpu()
             watchers = [self.begin_task(w) for w in (self.watch(), self.read(log))]
             await self.run_schedule()
         except Broken as error:

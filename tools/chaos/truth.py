@@ -7,6 +7,7 @@ import math
 UP = "up"  # no fault, and time enough to be back
 FAILING = "failing"  # a fault is in force; steerd may know, or not yet
 DOWN = "down"  # it answers nobody, and steerd has had its time to see that
+TRIED = "tried"  # steerd is gone: a breaker lets through what tries whether it is back
 RETURNING = "returning"  # the fault is over; steerd may use it again, or not yet
 
 
@@ -53,12 +54,15 @@ class Truth:
         self.effects = {}  # of faults in force: backend: (effect, since)
         self.agent_there = True
         self.agent_changes = [(-math.inf, True)]
+        self.alarms = []  # (begin, end) of what steerd took out although no fault is in force
+        self.stalls = []  # (begin, end) when the load itself came late
 
-    def due(self, since, bound, without=None):
-        """When steerd has to have seen what is so since then; while it is gone: not by itself."""
+    def down_due(self, since):
+        """When new flows have to be gone elsewhere. Without steerd, there are breakers at best."""
         if self.agent_there:
-            return since + bound
-        return math.inf if without is None else since + without
+            return since + self.plan.detection, DOWN
+        without = self.plan.detection_without_agent
+        return (math.inf, DOWN) if without is None else (since + without, TRIED)
 
     def fault_begins(self, backend, at):
         self.tracks[backend].set(at, FAILING)
@@ -66,10 +70,7 @@ class Truth:
     def fault_in_force(self, backend, at, effect):
         self.effects[backend] = (effect, at)
         if effect == "down":
-            self.tracks[backend].pending = (self.down_due(at), DOWN)
-
-    def down_due(self, since):
-        return self.due(since, self.plan.detection, self.plan.detection_without_agent)
+            self.tracks[backend].pending = self.down_due(at)
 
     def fault_ends(self, backend, at):
         """The command that undoes it begins. A backend not yet seen to be down still gets flows."""
@@ -79,7 +80,8 @@ class Truth:
         track.set(at, RETURNING if track.now() == DOWN else FAILING)
 
     def fault_over(self, backend, at):
-        self.tracks[backend].set(at, RETURNING, (self.due(at, self.plan.recovery), UP))
+        due = at + self.plan.recovery if self.agent_there else math.inf
+        self.tracks[backend].set(at, RETURNING, (due, UP))
 
     def agent_gone(self, at):
         self.agent_there = False
@@ -87,19 +89,21 @@ class Truth:
         for backend, track in self.tracks.items():
             track.settle(at)
             if track.pending and track.pending[1] == DOWN:
-                track.pending = (self.down_due(self.effects[backend][1]), DOWN)
+                track.pending = self.down_due(self.effects[backend][1])
             elif track.pending:
                 track.pending = (math.inf, track.pending[1])
 
     def agent_back(self, at):
         self.agent_there = True
         self.agent_changes.append((at, True))
-        bounds = {DOWN: self.plan.detection, UP: self.plan.recovery}
         for track in self.tracks.values():
             track.settle(at)
-            if track.pending:
-                state = track.pending[1]
-                track.pending = (min(at + bounds[state], track.pending[0]), state)
+            if track.now() == TRIED:
+                track.set(at, FAILING, self.down_due(at))
+            elif track.pending and track.pending[1] == UP:
+                track.pending = (at + self.plan.recovery, UP)
+            elif track.pending:
+                track.pending = self.down_due(at)
 
     # Questions, about times up to now.
 
@@ -107,7 +111,18 @@ class Truth:
         return self.tracks[backend].during(begin, end) == {state}
 
     def anyone_failing(self, begin, end):
-        return any(FAILING in track.during(begin, end) for track in self.tracks.values())
+        return any({FAILING, TRIED} & track.during(begin, end)
+                   for track in self.tracks.values())
+
+    def stall(self, begin, end):
+        self.stalls.append((begin, end))
+
+    def stalled(self, begin, end):
+        """Seconds, so far as it overlaps."""
+        return sum(max(0.0, min(b, end) - max(a, begin)) for a, b in self.stalls)
+
+    def false_alarm(self, begin, end):
+        return any(a <= end and begin <= b for a, b in self.alarms)
 
     def agent_there_during(self, begin, end):
         there = True
