@@ -318,6 +318,33 @@ static void an_answer_that_drips_times_out(void **state)
 	reply_server_stop(&server);
 }
 
+/* Every byte of a good answer, with some of its bits wrong. */
+static void whatever_comes_passes_or_ends_in_a_reason(void **state)
+{
+	static const uint8_t wrong[] = {0x01, 0x02, 0x08, 0x40, 0x80, 0xff};
+	struct check_lab *lab = *state;
+	struct answer good = {};
+	unsigned int passed = 0;
+
+	add_report(&good, 1);
+	for (size_t i = 0; i < good.size * ARRAY_SIZE(wrong); i++) {
+		struct reply_server server = {.reply = good.data, .reply_size = good.size};
+		char *byte = &good.data[i / ARRAY_SIZE(wrong)], before = *byte;
+
+		*byte = (char)(before ^ wrong[i % ARRAY_SIZE(wrong)]);
+		reply_server_start(&server, lab->event);
+		lab_check(lab, server.port, 5000);
+		reply_server_stop(&server);
+		*byte = before;
+		passed += lab->result.passed;
+		if (!lab->result.passed &&
+		    (!*lab->result.detail || strstr(lab->result.detail, "timed out")))
+			fail_msg("byte %zu: '%s'", i / ARRAY_SIZE(wrong), lab->result.detail);
+	}
+	/* Flags and identifiers that mean nothing are to be ignored; the rest means something. */
+	assert_in_range(passed, 1, good.size * ARRAY_SIZE(wrong) / 3);
+}
+
 static void checks_may_be_freed_in_an_answer(void **state)
 {
 	struct answer answer = {};
@@ -355,6 +382,7 @@ int main(void)
 		check_lab_test(headers_without_end_fail),
 		check_lab_test(an_answer_without_end_fails),
 		check_lab_test(an_answer_that_drips_times_out),
+		check_lab_test(whatever_comes_passes_or_ends_in_a_reason),
 		check_lab_test(checks_may_be_freed_in_an_answer),
 	};
 
