@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The slots that are watched, and what they counted lately. */
+#include "agent/detect_internal.h"
+
+#include "common/util.h"
+
+#define RATE_TICKS 400 /* the time over which a backend's own past fades */
+
+struct detect *detect_new(uint32_t slots, detect_found found, void *userdata)
+{
+	struct detect *d = util_calloc(1, sizeof(*d));
+
+	d->found = found;
+	d->userdata = userdata;
+	d->slots = slots;
+	d->now = 1;
+	d->members = util_calloc(slots, sizeof(*d->members));
+	d->busy = util_calloc(slots, sizeof(*d->busy));
+	return d;
+}
+
+void detect_free(struct detect *d)
+{
+	if (!d)
+		return;
+	for (uint32_t i = 0; i < d->slots; i++)
+		free(d->members[i].past);
+	free(d->members);
+	free(d->busy);
+	free(d);
+}
+
+static void member_count(struct detect *d, const struct detect_member *m, int by)
+{
+	struct detect_stack *stack = &d->stacks[m->place.stack];
+
+	if (m->place.has_weight) {
+		stack->members += (uint32_t)by;
+		if (m->open)
+			stack->open += (uint32_t)by;
+	}
+	if (m->declared)
+		stack->declared += (uint32_t)by;
+}
+
+void detect_put(struct detect *d, uint32_t slot, const struct detect_place *place)
+{
+	struct detect_member *m = &d->members[slot];
+
+	if (m->placed)
+		member_count(d, m, -1);
+	m->place = *place;
+	m->placed = true;
+	member_count(d, m, 1);
+}
+
+static void unlist(struct detect *d, struct detect_member *m)
+{
+	uint32_t slot = (uint32_t)(m - d->members), i = 0;
+
+	if (!m->busy)
+		return;
+	while (d->busy[i] != slot)
+		i++;
+	d->busy[i] = d->busy[--d->busy_n];
+	m->busy = false;
+}
+
+void detect_drop(struct detect *d, uint32_t slot)
+{
+	struct detect_member *m = &d->members[slot];
+
+	if (m->placed)
+		member_count(d, m, -1);
+	unlist(d, m);
+	free(m->past);
+	*m = (struct detect_member){};
+}
+
+/* What was completed, or not, while it was out says nothing of what comes now. */
+static void member_begin(struct detect *d, struct detect_member *m)
+{
+	m->since = d->now;
+	m->suspect = false;
+	for (int c = 0; c < DETECT_CHANNEL_MAX; c++) {
+		m->rate[c] = 0;
+		m->peers[c] = (struct detect_cusum){};
+		m->alone[c] = (struct detect_cusum){};
+	}
+}
+
+void detect_open(struct detect *d, uint32_t slot, bool open)
+{
+	struct detect_member *m = &d->members[slot];
+
+	if (!m->placed || open == m->open)
+		return;
+	member_count(d, m, -1);
+	m->open = open;
+	if (open)
+		m->declared = false;
+	member_count(d, m, 1);
+	member_begin(d, m);
+}
+
+void detect_set_lag(struct detect *d, uint32_t slot, enum detect_channel channel, uint32_t ticks)
+{
+	d->members[slot].lag[channel] = ticks > DETECT_LAG_MAX ? DETECT_LAG_UNKNOWN : ticks;
+}
+
+bool detect_is_idle(const struct detect *d, uint32_t slot)
+{
+	return !d->members[slot].busy;
+}
+
+uint64_t detect_total(const struct detect *d, enum detect_verdict verdict)
+{
+	return d->totals[verdict];
+}
+
+/* Begins with the first counts as they are: what was before is not known. */
+static void member_wake(struct detect *d, struct detect_member *m,
+			const struct detect_counts *counts)
+{
+	m->past = util_calloc(DETECT_PAST, sizeof(*m->past));
+	for (uint32_t i = 0; i < DETECT_PAST; i++)
+		m->past[i] = *counts;
+	m->fed = d->now;
+	m->since = d->now;
+}
+
+static void list(struct detect *d, struct detect_member *m)
+{
+	m->changed = d->now;
+	if (m->busy)
+		return;
+	m->busy = true;
+	d->busy[d->busy_n++] = (uint32_t)(m - d->members);
+}
+
+void detect_feed(struct detect *d, uint32_t slot, const struct detect_counts *counts)
+{
+	struct detect_member *m = &d->members[slot];
+	struct detect_counts last;
+
+	if (!m->placed)
+		return;
+	if (!m->past) {
+		member_wake(d, m, counts);
+		return;
+	}
+	last = m->past[m->fed % DETECT_PAST];
+	if (d->now - m->fed > DETECT_PAST)
+		m->fed = d->now - DETECT_PAST;
+	while (m->fed != d->now)
+		m->past[++m->fed % DETECT_PAST] = last;
+	m->past[d->now % DETECT_PAST] = *counts;
+	for (int c = 0; c < DETECT_CHANNEL_MAX; c++)
+		m->done[c] = counts->done[c] - last.done[c];
+	if (memcmp(counts, &last, sizeof(last)))
+		list(d, m);
+}
+
+/* One that was silent for as long as is remembered leaves the list. */
+static void member_tire(struct detect *d, struct detect_member *m)
+{
+	if (d->now - m->changed < DETECT_PAST)
+		return;
+	unlist(d, m);
+	for (int c = 0; c < DETECT_CHANNEL_MAX; c++) {
+		m->rate[c] = 0;
+		m->peers[c] = (struct detect_cusum){};
+		m->alone[c] = (struct detect_cusum){};
+	}
+}
+
+void detect_tick(struct detect *d)
+{
+	detect_judge(d);
+	for (uint32_t i = d->busy_n; i-- > 0;) {
+		struct detect_member *m = &d->members[d->busy[i]];
+
+		for (int c = 0; c < DETECT_CHANNEL_MAX; c++) {
+			if (m->open)
+				m->rate[c] += (m->done[c] - m->rate[c]) / RATE_TICKS;
+			m->done[c] = 0;
+		}
+		member_tire(d, m);
+	}
+	d->now++;
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Flows of the last moments by age. Of those begun between a window's length and the lag ago, all
+ * should have completed since then. Completions since then of older or younger flows hide some
+ * that did not, never the other way round.
+ */
+#include "agent/detect_internal.h"
+
+const uint32_t detect_window_ticks[DETECT_WINDOWS] = {
+	4, 8, 16, 32, 64, 96, 128, 192, DETECT_PAST - 1};
+
+#define REPEAT_WINDOW 4 /* the shortest for repeats, which come a second after the SYN */
+
+static void look_overdue(const struct detect *d, struct detect_member *m, int c, uint32_t w)
+{
+	const struct detect_counts *now = detect_at(d, m, 0);
+	const struct detect_counts *then = detect_at(d, m, detect_window_ticks[w]);
+	uint32_t begun = now->begun[c] - then->begun[c], done = now->done[c] - then->done[c], aged;
+
+	m->windows.begun[c][w] = (float)begun;
+	m->windows.open[c][w] = (float)begun - (float)done;
+	if (m->lag[c] == DETECT_LAG_UNKNOWN || m->lag[c] >= detect_window_ticks[w])
+		return;
+	aged = detect_at(d, m, m->lag[c])->begun[c] - then->begun[c];
+	m->windows.aged[c][w] = (float)aged;
+	m->windows.gone[c][w] = aged > done ? (float)(aged - done) : 0;
+}
+
+static void look_repeats(const struct detect *d, struct detect_member *m, uint32_t w)
+{
+	const struct detect_counts *now = detect_at(d, m, 0);
+	const struct detect_counts *then = detect_at(d, m, detect_window_ticks[w]);
+	uint32_t n = now->begun[DETECT_CONNECT] - then->begun[DETECT_CONNECT];
+	uint32_t x = now->repeated - then->repeated;
+
+	m->windows.begun[SCAN_REPEAT][w] = m->windows.aged[SCAN_REPEAT][w] = (float)n;
+	x = x < n ? x : n;
+	m->windows.open[SCAN_REPEAT][w] = m->windows.gone[SCAN_REPEAT][w] = (float)x;
+}
+
+void detect_windows_look(const struct detect *d, struct detect_member *m)
+{
+	m->windows = (struct detect_windows){};
+	for (uint32_t w = 0; w < DETECT_WINDOWS && detect_window_ticks[w] <= d->now - m->since;
+	     w++) {
+		for (int c = 0; c < DETECT_CHANNEL_MAX; c++)
+			look_overdue(d, m, c, w);
+		if (w >= REPEAT_WINDOW)
+			look_repeats(d, m, w);
+	}
+}
