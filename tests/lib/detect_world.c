@@ -59,7 +59,7 @@ static void flow_connects(struct world *w, struct world_backend *b, double late_
 	measure(w, DETECT_ANSWER, answer);
 }
 
-/* Lost, it is sent again 1, 3 and 7 seconds after the first. */
+/* Lost, it is sent again 1, 3 and 7 seconds after the first: elsewhere, if it is out by then. */
 static void syn_arrives(struct world *w, struct world_backend *b, uint32_t tries)
 {
 	if (b->fault != FAULT_DEAD && (b->fault != FAULT_LOSSY || world_uniform(w) >= 0.25))
@@ -86,7 +86,7 @@ static void backend_tick(struct world *w, struct world_backend *b)
 	if (!b->out && w->flood_per_s > 0)
 		flows += poisson(w, w->flood_per_s * DETECT_TICK_MS / 1000);
 	for (uint32_t tries = 1; tries <= WORLD_TRIES; tries++)
-		for (n = take(b->again[tries - 1], w->tick); n; n--) {
+		for (n = take(b->again[tries - 1], w->tick); n && !b->out; n--) {
 			b->counts.repeated++;
 			syn_arrives(w, b, tries);
 		}
@@ -140,7 +140,7 @@ void world_begin(struct world *w, uint64_t seed, uint32_t backends, double per_s
 	w->detect = detect_new(WORLD_BACKENDS, on_found, w);
 	for (uint32_t i = 0; i < backends; i++) {
 		w->backend[i].per_s = per_s;
-		detect_put(w->detect, i, &place);
+		detect_put(w->detect, i, &place, false);
 		detect_open(w->detect, i, true);
 	}
 }

@@ -268,6 +268,9 @@ static int make_parts(struct agent *agent)
 	if (!err && view->has_telemetry)
 		err = breaker_tuner_new(agent->loop, view, agent->telemetry, live_routes, agent,
 					&agent->breaker_tuner);
+	if (!err && view->has_telemetry)
+		err = detector_new(agent->loop, view, agent->telemetry, agent->backends,
+				   agent->slots.backends, &agent->detector);
 	if (!err)
 		err = sd_event_add_defer(agent->loop, &agent->overlay, on_overlay, agent);
 	if (!err)
@@ -352,6 +355,7 @@ void agent_free(struct agent *agent)
 	sd_event_source_disable_unref(agent->upkeep);
 	if (agent->state)
 		state_flush(agent->state);
+	detector_free(agent->detector);
 	backends_free(agent->backends);
 	breaker_tuner_free(agent->breaker_tuner);
 	telemetry_free(agent->telemetry);

@@ -11,6 +11,7 @@
 
 #include "agent/backends.h"
 #include "agent/bank.h"
+#include "agent/detect.h"
 #include "agent/events.h"
 #include "agent/node_config.h"
 #include "agent/plan.h"
@@ -90,6 +91,9 @@ const struct backends *agent_backends(const struct agent *agent);
 struct events *agent_events(const struct agent *agent);
 struct telemetry *agent_telemetry(const struct agent *agent);
 sd_event *agent_loop(const struct agent *agent);
+
+/* Backends that their flows spoke against so far, see detect.h. */
+uint64_t agent_detected(const struct agent *agent, enum detect_verdict verdict);
 
 /* Sums over CPUs. name(i) is NULL past the last. */
 const char *agent_counter(const struct agent *agent, size_t i, uint64_t *ret_value);

@@ -168,6 +168,8 @@ void agent_switch(struct agent *agent, unsigned int bank)
 	check_vips_collect(now->routes, vips);
 	bank_activate(agent->view, bank);
 	telemetry_activate(agent->telemetry, bank, now);
+	if (agent->detector)
+		detector_set_routes(agent->detector, now);
 	agent->activated_us = now_us();
 	agent->change++;
 	free(agent->dirty);

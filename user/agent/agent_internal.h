@@ -6,6 +6,7 @@
 #include "agent/agent.h"
 #include "agent/breaker_tune.h"
 #include "agent/decap.h"
+#include "agent/detector.h"
 #include "agent/flow_events.h"
 #include "common/routes_check.h"
 
@@ -23,6 +24,7 @@ struct agent {
 	struct telemetry *telemetry;
 	struct breaker_tuner *breaker_tuner; /* NULL: no telemetry */
 	struct flow_events *flow_events;
+	struct detector *detector; /* NULL: nothing is counted that it could go by */
 	struct bank_slots slots;
 
 	struct compiled *compiled[STEER_BANKS]; /* what each bank holds; NULL: nothing known */

@@ -44,6 +44,11 @@ struct telemetry *agent_telemetry(const struct agent *agent)
 	return agent->telemetry;
 }
 
+uint64_t agent_detected(const struct agent *agent, enum detect_verdict verdict)
+{
+	return detector_total(agent->detector, verdict);
+}
+
 sd_event *agent_loop(const struct agent *agent)
 {
 	return agent->loop;

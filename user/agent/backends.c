@@ -114,6 +114,11 @@ static void publish(struct backend_entry *entry, unsigned int changed)
 	entry->owner->changed(entry->owner->userdata, entry->stack);
 }
 
+void backend_entry_publish(struct backend_entry *entry, unsigned int changed)
+{
+	publish(entry, changed);
+}
+
 static void store_mac(uint8_t in_map[6], const uint8_t mac[6], uint16_t rest)
 {
 	uint64_t word = 0;

@@ -67,6 +67,9 @@ void backends_check_aim(struct backend_entry *entry);
 
 void backends_check_stop(struct backend_entry *entry); /* where there is none: nothing */
 
+/* What an input to entry->health changed becomes the map's byte, an event and a call. */
+void backend_entry_publish(struct backend_entry *entry, unsigned int changed);
+
 int backends_ramp_init(struct backends *backends, sd_event *loop);
 void backends_ramp_clear(struct backends *backends);
 

@@ -43,17 +43,6 @@ static void member_count(struct detect *d, const struct detect_member *m, int by
 		stack->declared += (uint32_t)by;
 }
 
-void detect_put(struct detect *d, uint32_t slot, const struct detect_place *place)
-{
-	struct detect_member *m = &d->members[slot];
-
-	if (m->placed)
-		member_count(d, m, -1);
-	m->place = *place;
-	m->placed = true;
-	member_count(d, m, 1);
-}
-
 static void unlist(struct detect *d, struct detect_member *m)
 {
 	uint32_t slot = (uint32_t)(m - d->members), i = 0;
@@ -87,6 +76,19 @@ static void member_begin(struct detect *d, struct detect_member *m)
 		m->peers[c] = (struct detect_cusum){};
 		m->alone[c] = (struct detect_cusum){};
 	}
+}
+
+void detect_put(struct detect *d, uint32_t slot, const struct detect_place *place, bool relearn)
+{
+	struct detect_member *m = &d->members[slot];
+
+	if (m->placed)
+		member_count(d, m, -1);
+	m->place = *place;
+	m->placed = true;
+	member_count(d, m, 1);
+	if (relearn)
+		member_begin(d, m);
 }
 
 void detect_open(struct detect *d, uint32_t slot, bool open)

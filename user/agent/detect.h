@@ -34,11 +34,6 @@
 #define DETECT_SUSPECT_S 10
 #define DETECT_DECLARE_S (30 * 86400)
 
-/* A backend declared stays out this long at least, doubled each time it is declared again soon. */
-#define DETECT_HOLD_MS	   1000
-#define DETECT_HOLD_SHIFTS 6	 /* doublings at most */
-#define DETECT_SOON_MS	   60000 /* after it came back */
-
 enum detect_channel {
 	DETECT_CONNECT, /* SYNs, and handshakes completed */
 	DETECT_ANSWER,	/* flows that asked something, and first responses */
@@ -60,7 +55,6 @@ enum detect_verdict {
 struct detect_finding {
 	enum detect_verdict verdict;
 	uint32_t slot;
-	uint32_t hold_ms;		    /* DECLARED: how long to stay out at least */
 	char evidence[DETECT_EVIDENCE_MAX]; /* "no handshake in 84 ms where its peers had 105" */
 };
 
@@ -78,8 +72,9 @@ struct detect;
 struct detect *detect_new(uint32_t slots, detect_found found, void *userdata);
 void detect_free(struct detect *detect); /* accepts NULL */
 
-/* A slot has this place from now on; what was learnt stays, if it had one. */
-void detect_put(struct detect *detect, uint32_t slot, const struct detect_place *place);
+/* A slot has this place from now on; what was learnt stays, if it had one, unless `relearn`. */
+void detect_put(struct detect *detect, uint32_t slot, const struct detect_place *place,
+		bool relearn);
 
 /* A slot is nobody's: all is forgotten. */
 void detect_drop(struct detect *detect, uint32_t slot);

@@ -19,9 +19,9 @@
 
 /*
  * That much must be said by the peers alone, without this assumption: what happens to all at once
- * is rare, and may be taken for one backend's own in one of some ten thousand looks.
+ * is rare, and may be taken for one backend's own in one of some hundred thousand looks.
  */
-#define PEERS_ALONE 10
+#define PEERS_ALONE 12
 
 static const struct {
 	const char *none, *some, *begun;
@@ -54,9 +54,8 @@ static void say_scan(const struct detect_member *m, int s, uint32_t w, double pe
 			 x, n, peer_x, peer_n);
 	else
 		snprintf(text, DETECT_EVIDENCE_MAX,
-			 "%.0f of %.0f %s without %s after %u ms where its peers had %.0f of %.0f",
-			 x, n, words[s].begun, s == SCAN_CONNECT ? "a handshake" : "a response",
-			 m->lag[s] * DETECT_TICK_MS, peer_x, peer_n);
+			 "%.0f of %.0f %s unanswered after %u ms where its peers had %.0f of %.0f",
+			 x, n, words[s].begun, m->lag[s] * DETECT_TICK_MS, peer_x, peer_n);
 }
 
 /* True: it reached the threshold, and is the strongest so far: its evidence is asked for. */
@@ -139,29 +138,60 @@ static void test_alone(const struct detect *d, struct detect_member *m, int c,
 		say_completions(d, c, cusum, ret->evidence[DETECT_SUSPECT]);
 }
 
-/* Of a window's flows, more than of its peers' went wrong; or than ever do, for a suspicion. */
-static void test_window(const struct detect *d, const struct detect_member *m, int s, uint32_t w,
-			struct detect_case *ret)
+/* What one window says; 0 where peers have too little to compare with. */
+struct scan {
+	double peer_x, peer_n;
+	double alone; /* beside what goes wrong at most times */
+	double score; /* beside the peers */
+	double bare;  /* beside the peers, without assumptions */
+};
+
+static void scan_look(const struct detect *d, const struct detect_member *m, int s, uint32_t w,
+		      struct scan *ret)
 {
 	const struct detect_stack *stack = &d->stacks[m->place.stack];
 	const struct detect_sums *sums = &stack->sums;
-	double wrong = fmax(PRIOR_WRONG, fmax(stack->wrong[s], stack->usual[s]));
-	double x = m->windows.gone[s][w], n = m->windows.aged[s][w], prior = PRIOR_FLOWS * wrong;
-	double per_s = TICKS_PER_S * DETECT_WINDOWS, peer_x, peer_n, alone, score, bare;
+	double prior = PRIOR_FLOWS * fmax(PRIOR_WRONG, fmax(stack->wrong[s], stack->usual[s]));
+	double x = m->windows.gone[s][w], n = m->windows.aged[s][w];
 
+	*ret = (struct scan){};
 	if (sums->windows.begun[s][w] - m->windows.begun[s][w] <= 0)
 		sums = &d->modes[m->place.mode];
-	peer_x = fmax(0, sums->windows.open[s][w] - m->windows.open[s][w]);
-	peer_n = sums->windows.begun[s][w] - m->windows.begun[s][w];
-	alone = detect_excess(x, n, prior, PRIOR_FLOWS);
-	score = detect_excess(x, n, peer_x + prior, peer_n + PRIOR_FLOWS);
-	bare = detect_excess(x, n, peer_x, peer_n);
+	ret->peer_x = fmax(0, sums->windows.open[s][w] - m->windows.open[s][w]);
+	ret->peer_n = sums->windows.begun[s][w] - m->windows.begun[s][w];
+	ret->alone = detect_excess(x, n, prior, PRIOR_FLOWS);
+	if (ret->peer_n - ret->peer_x < PEER_COMPLETED)
+		return;
+	ret->score = detect_excess(x, n, ret->peer_x + prior, ret->peer_n + PRIOR_FLOWS);
+	ret->bare = detect_excess(x, n, ret->peer_x, ret->peer_n);
+}
+
+/* Of a window's flows, more than of its peers' went wrong; or than ever do, for a suspicion. */
+static void test_window(const struct detect_member *m, int s, uint32_t w, const struct scan *scan,
+			struct detect_case *ret)
+{
+	double per_s = TICKS_PER_S * DETECT_WINDOWS;
+
 	if (case_add(ret, DETECT_SUSPECT,
-		     fmax(alone, score) - detect_threshold(DETECT_SUSPECT_S, per_s)))
-		say_scan(m, s, w, peer_x, peer_n, ret->evidence[DETECT_SUSPECT]);
-	if (peer_n - peer_x >= PEER_COMPLETED && !m->place.by_client && bare >= PEERS_ALONE &&
-	    case_add(ret, DETECT_DECLARED, score - detect_threshold(DETECT_DECLARE_S, per_s)))
-		say_scan(m, s, w, peer_x, peer_n, ret->evidence[DETECT_DECLARED]);
+		     fmax(scan->alone, scan->score) - detect_threshold(DETECT_SUSPECT_S, per_s)))
+		say_scan(m, s, w, scan->peer_x, scan->peer_n, ret->evidence[DETECT_SUSPECT]);
+	if (scan->bare >= PEERS_ALONE && !m->place.by_client &&
+	    case_add(ret, DETECT_DECLARED, scan->score - detect_threshold(DETECT_DECLARE_S, per_s)))
+		say_scan(m, s, w, scan->peer_x, scan->peer_n, ret->evidence[DETECT_DECLARED]);
+}
+
+static void test_scans(const struct detect *d, const struct detect_member *m,
+		       struct detect_case *ret)
+{
+	struct scan scan;
+
+	for (int s = 0; s < SCAN_MAX; s++)
+		for (uint32_t w = 0; w < DETECT_WINDOWS; w++) {
+			if (m->windows.gone[s][w] <= 0)
+				continue;
+			scan_look(d, m, s, w, &scan);
+			test_window(m, s, w, &scan, ret);
+		}
 }
 
 void detect_examine(const struct detect *d, struct detect_member *m, struct detect_case *ret)
@@ -171,8 +201,5 @@ void detect_examine(const struct detect *d, struct detect_member *m, struct dete
 		test_alone(d, m, c, ret);
 		test_peers(d, m, c, ret);
 	}
-	for (int s = 0; s < SCAN_MAX; s++)
-		for (uint32_t w = 0; w < DETECT_WINDOWS; w++)
-			if (m->windows.gone[s][w] > 0)
-				test_window(d, m, s, w, ret);
+	test_scans(d, m, ret);
 }

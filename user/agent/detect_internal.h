@@ -44,10 +44,8 @@ struct detect_member {
 	bool open;
 	bool busy; /* on the list */
 	bool suspect;
-	bool declared;	/* and not back since */
-	uint16_t holds; /* times declared without long being well between */
-	uint32_t since; /* the tick in which it opened */
-	uint32_t quiet_until;
+	bool declared;	  /* and not back since */
+	uint32_t since;	  /* the tick in which it opened */
 	uint32_t fed;	  /* last tick that is in `past` */
 	uint32_t changed; /* last tick in which anything happened */
 	uint32_t lag[DETECT_CHANNEL_MAX];

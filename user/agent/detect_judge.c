@@ -90,20 +90,9 @@ static bool may_declare(const struct detect_stack *stack)
 	return (stack->declared + 1) * 2 <= stack->members && stack->open > 1;
 }
 
-static uint32_t next_hold_ms(const struct detect *d, struct detect_member *m)
+static void tell(struct detect *d, const struct detect_member *m, enum detect_verdict verdict)
 {
-	if (d->now - m->since > DETECT_SOON_MS / DETECT_TICK_MS)
-		m->holds = 0;
-	if (m->holds < DETECT_HOLD_SHIFTS)
-		m->holds++;
-	return (uint32_t)DETECT_HOLD_MS << (m->holds - 1);
-}
-
-static void tell(struct detect *d, const struct detect_member *m, enum detect_verdict verdict,
-		 uint32_t hold_ms)
-{
-	struct detect_finding finding = {
-		.verdict = verdict, .slot = (uint32_t)(m - d->members), .hold_ms = hold_ms};
+	struct detect_finding finding = {.verdict = verdict, .slot = (uint32_t)(m - d->members)};
 
 	snprintf(finding.evidence, sizeof(finding.evidence), "%s", m->against.evidence[verdict]);
 	d->totals[verdict]++;
@@ -112,18 +101,10 @@ static void tell(struct detect *d, const struct detect_member *m, enum detect_ve
 
 static void declare(struct detect *d, struct detect_member *m)
 {
-	uint32_t hold_ms = next_hold_ms(d, m), slot = (uint32_t)(m - d->members);
-
-	detect_open(d, slot, false);
+	detect_open(d, (uint32_t)(m - d->members), false);
 	m->declared = true;
 	d->stacks[m->place.stack].declared++;
-	m->quiet_until = d->now + hold_ms / DETECT_TICK_MS;
-	tell(d, m, DETECT_DECLARED, hold_ms);
-}
-
-static bool is_judged(const struct detect *d, const struct detect_member *m)
-{
-	return m->open && (int32_t)(d->now - m->quiet_until) >= 0;
+	tell(d, m, DETECT_DECLARED);
 }
 
 /* One is suspected once, until little is left of the suspicion. */
@@ -131,7 +112,7 @@ static void suspect(struct detect *d, struct detect_member *m)
 {
 	if (m->against.score[DETECT_SUSPECT] >= 0 && !m->suspect) {
 		m->suspect = true;
-		tell(d, m, DETECT_SUSPECT, 0);
+		tell(d, m, DETECT_SUSPECT);
 	} else if (m->against.score[DETECT_SUSPECT] < SUSPICION_GONE) {
 		m->suspect = false;
 	}
@@ -144,7 +125,7 @@ static struct detect_member *strongest(struct detect *d)
 	for (uint32_t i = 0; i < d->busy_n; i++) {
 		struct detect_member *m = &d->members[d->busy[i]];
 
-		if (is_judged(d, m) && m->against.score[DETECT_DECLARED] >= 0 &&
+		if (m->open && m->against.score[DETECT_DECLARED] >= 0 &&
 		    may_declare(&d->stacks[m->place.stack]) &&
 		    (!worst ||
 		     m->against.score[DETECT_DECLARED] > worst->against.score[DETECT_DECLARED]))
@@ -164,7 +145,7 @@ void detect_judge(struct detect *d)
 			follow_wrong(&d->stacks[i]);
 	for (uint32_t i = 0; i < d->busy_n; i++) {
 		m = &d->members[d->busy[i]];
-		if (!is_judged(d, m))
+		if (!m->open)
 			continue;
 		detect_examine(d, m, &m->against);
 		suspect(d, m);

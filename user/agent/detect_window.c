@@ -3,27 +3,35 @@
  * Flows of the last moments by age. Of those begun between a window's length and the lag ago, all
  * should have completed since then. Completions since then of older or younger flows hide some
  * that did not, never the other way round.
+ *
+ * A SYN is repeated a second after it was first sent: within a shorter window, those repeated are
+ * others than those begun. They went wrong, too, and what they complete late does not hide more.
  */
 #include "agent/detect_internal.h"
+
+#include <math.h>
 
 const uint32_t detect_window_ticks[DETECT_WINDOWS] = {
 	4, 8, 16, 32, 64, 96, 128, 192, DETECT_PAST - 1};
 
-#define REPEAT_WINDOW 4 /* the shortest for repeats, which come a second after the SYN */
+#define REPEATED_MS   1000 /* after the first, a SYN is repeated (RFC 6298) */
+#define REPEAT_WINDOW 4	   /* the shortest for repeats, which come a second after the SYN */
 
 static void look_overdue(const struct detect *d, struct detect_member *m, int c, uint32_t w)
 {
 	const struct detect_counts *now = detect_at(d, m, 0);
 	const struct detect_counts *then = detect_at(d, m, detect_window_ticks[w]);
-	uint32_t begun = now->begun[c] - then->begun[c], done = now->done[c] - then->done[c], aged;
+	double begun = now->begun[c] - then->begun[c], done = now->done[c] - then->done[c], aged;
 
+	if (c == DETECT_CONNECT && detect_window_ticks[w] * DETECT_TICK_MS < REPEATED_MS)
+		done -= now->repeated - then->repeated;
 	m->windows.begun[c][w] = (float)begun;
-	m->windows.open[c][w] = (float)begun - (float)done;
+	m->windows.open[c][w] = (float)(begun - done);
 	if (m->lag[c] == DETECT_LAG_UNKNOWN || m->lag[c] >= detect_window_ticks[w])
 		return;
 	aged = detect_at(d, m, m->lag[c])->begun[c] - then->begun[c];
 	m->windows.aged[c][w] = (float)aged;
-	m->windows.gone[c][w] = aged > done ? (float)(aged - done) : 0;
+	m->windows.gone[c][w] = (float)fmax(0, fmin(aged - done, aged));
 }
 
 static void look_repeats(const struct detect *d, struct detect_member *m, uint32_t w)

@@ -49,7 +49,7 @@ static const char *complaint_find(const struct health_state *state, uint64_t now
 			 whole_seconds(held), state->damping.downs,
 			 whole_seconds(now_ms - state->damping.first_ms));
 	else
-		snprintf(text, COMPLAINT_MAX, "health check: %s",
+		snprintf(text, COMPLAINT_MAX, "%s: %s", state->passive ? "passive" : "health check",
 			 state->verdict == HEALTH_VERDICT_NONE ? "no result yet"
 							       : state->check_detail);
 	return text;
@@ -106,10 +106,12 @@ static unsigned int state_update(struct health_state *state, uint64_t now_ms)
 	struct answer answer = {};
 	unsigned int changed = 0;
 
-	if (state->verdict == HEALTH_VERDICT_UP)
+	if (state->verdict == HEALTH_VERDICT_UP) {
+		state->passive = false;
 		damping_up(&state->damping, now_ms);
-	else
+	} else {
 		damping_down(&state->damping, now_ms);
+	}
 	answer_find(state, now_ms, &answer);
 	if (answer.bits != state->bits) {
 		if (state->bits & ~answer.bits & BACKEND_NEW && !by_operator(state))
@@ -184,8 +186,10 @@ unsigned int health_state_check(struct health_state *state, bool ok, const char 
 
 	if (!state->checked)
 		return 0;
-	if (!ok)
+	if (!ok) {
 		copy_text(state->check_detail, sizeof(state->check_detail), detail);
+		state->passive = false;
+	}
 	if (seen == state->verdict) {
 		state->streak = 0;
 		return state_update(state, now_ms);
@@ -196,6 +200,29 @@ unsigned int health_state_check(struct health_state *state, bool ok, const char 
 		state->verdict = seen;
 		state->streak = 0;
 	}
+	return state_update(state, now_ms);
+}
+
+unsigned int health_state_declare(struct health_state *state, const char *evidence, uint64_t now_ms)
+{
+	if (state->verdict != HEALTH_VERDICT_UP)
+		return 0;
+	copy_text(state->check_detail, sizeof(state->check_detail), evidence);
+	state->verdict = HEALTH_VERDICT_DOWN;
+	state->passive = true;
+	state->streak = 0;
+	state->streak_ms = now_ms;
+	return state_update(state, now_ms);
+}
+
+unsigned int health_state_wait(struct health_state *state, uint64_t now_ms)
+{
+	uint32_t hold = damping_hold_ms(&state->damping);
+
+	if (state->checked || !state->passive || state->verdict != HEALTH_VERDICT_DOWN ||
+	    now_ms - state->streak_ms < (hold > HEALTH_PASSIVE_MS ? hold : HEALTH_PASSIVE_MS))
+		return 0;
+	state->verdict = HEALTH_VERDICT_UP;
 	return state_update(state, now_ms);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Whether one backend may be sent to, from three inputs: what its health checks found, whether
- * its next hop is known, and what an operator said. Pure: no I/O, no clock; `now_ms` is any
+ * Whether one backend may be sent to, from four inputs: what its health checks found, what its
+ * flows showed, whether its next hop is known, and what an operator said. Pure: no I/O, no clock; `now_ms` is any
  * clock that the caller likes, and comes back as `since_ms`.
  *
  *   next hop     override  checks         bits              reason
@@ -13,6 +13,9 @@
  *   resolved     auto      none, up       NEW KEEP ROUTE    ""
  *   resolved     auto      no result yet  ROUTE             "health check: no result yet"
  *   resolved     auto      down           ROUTE             "health check: WHY"
+ *
+ * What flows show is a verdict of DOWN, too ("passive: WHY" for "health check: WHY"): it holds until
+ * `rise` checks in a row were good or, without checks, for a while.
  *
  * The first result of a new backend decides at once, whichever it is, so that starting is quick;
  * from then on `fall` failures or `rise` successes in a row are needed. One that goes down again
@@ -29,6 +32,7 @@
 
 #define HEALTH_REASON_MAX 192 /* bytes with the NUL; longer sentences are cut */
 #define HEALTH_DETAIL_MAX 144
+#define HEALTH_PASSIVE_MS 1000
 
 enum health_override {
 	HEALTH_OVERRIDE_AUTO,
@@ -58,7 +62,8 @@ struct health_state {
 	bool been_up; /* bits had BACKEND_NEW once; before, it is no outage that they have not */
 	bool routed;
 	enum health_override override;
-	char check_detail[HEALTH_DETAIL_MAX]; /* of the last failure */
+	char check_detail[HEALTH_DETAIL_MAX]; /* of the last failure; if passive: the evidence */
+	bool passive; /* the verdict is DOWN by what flows said, no check having failed since */
 	char route_detail[HEALTH_DETAIL_MAX]; /* why there is no next hop */
 
 	uint8_t bits;	   /* BACKEND_NEW, BACKEND_KEEP, BACKEND_ROUTE of bpf/abi.h */
@@ -92,6 +97,16 @@ unsigned int health_state_configure(struct health_state *state, bool checked, ui
 /* One finished check. `detail` says why it failed; not looked at when ok. */
 unsigned int health_state_check(struct health_state *state, bool ok, const char *detail,
 				uint64_t now_ms);
+
+/*
+ * Flows show that it is dead although checks, if any, say it is up; `evidence` is for people. Of
+ * one that is not up: nothing.
+ */
+unsigned int health_state_declare(struct health_state *state, const char *evidence,
+				  uint64_t now_ms);
+
+/* Time passes: declared, and without checks, it is up again after HEALTH_PASSIVE_MS or longer. */
+unsigned int health_state_wait(struct health_state *state, uint64_t now_ms);
 
 /* It counts as up, and its last check failed. */
 bool health_state_in_doubt(const struct health_state *state);

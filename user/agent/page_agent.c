@@ -73,6 +73,18 @@ static bool step_checks_waiting(struct metrics_out *out, const struct page_famil
 	return false;
 }
 
+static bool step_detected(struct metrics_out *out, const struct page_family *family,
+			  const struct metrics_source *source, struct page_position *at)
+{
+	(void)at;
+	if (source->telemetry)
+		metrics_count(
+			out,
+			agent_detected(source->agent, (enum detect_verdict)family->part[0].what),
+			METRIC_NO_LABELS);
+	return false;
+}
+
 /* By number, see agent_counter(). */
 enum counter_range { DROPS, REASONS, NOTES, DECAP };
 
@@ -128,6 +140,12 @@ static const struct page_family families[] = {
 	{{"steerd_health_checks_waiting", METRIC_GAUGE,
 	  "Health checks that are due and have not started yet."},
 	 step_checks_waiting, .label = NULL},
+	{{"steerd_detect_suspects_total", METRIC_COUNTER,
+	  "Times that a backend's flows looked bad enough to check it at once."},
+	 step_detected, .part = {{DETECT_SUSPECT, NULL}}},
+	{{"steerd_detect_declared_total", METRIC_COUNTER,
+	  "Times that a backend was taken out for what its flows showed."},
+	 step_detected, .part = {{DETECT_DECLARED, NULL}}},
 	{{"steerd_drops_total", METRIC_COUNTER, "Packets for a VIP that were dropped."},
 	 step_counters, "reason", {{DROPS, NULL}}},
 	{{"steerd_reasons_total", METRIC_COUNTER,
