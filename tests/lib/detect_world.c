@@ -155,7 +155,8 @@ void world_tick(struct world *w)
 	w->tick++;
 	for (uint32_t i = 0; i < w->backends; i++) {
 		backend_tick(w, &w->backend[i]);
-		detect_feed(w->detect, i, &w->backend[i].counts);
+		if (detect_is_due(w->detect, i))
+			detect_feed(w->detect, i, &w->backend[i].counts);
 	}
 	detect_tick(w->detect);
 	if (w->tick % LAG_TICKS == 0)

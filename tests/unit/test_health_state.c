@@ -499,6 +499,91 @@ static void only_health_counts_as_failover(void **unused)
 	}
 }
 
+static void a_declared_backend_returns_by_good_checks_since(void **unused)
+{
+	struct health_state state;
+
+	(void)unused;
+	health_state_init(&state, true, 2, 3, 0);
+	health_state_route(&state, true, "", 1);
+	health_state_check(&state, true, "", 2);
+	assert_int_equal(health_state_declare(&state, "no handshake in 84 ms", 100),
+			 HEALTH_CHANGED_BITS | HEALTH_CHANGED_REASON);
+	assert_int_equal(state.bits, BACKEND_ROUTE);
+	assert_string_equal(state.reason, "passive: no handshake in 84 ms");
+	assert_int_equal(state.failovers, 1);
+	assert_int_equal(health_state_declare(&state, "once more", 101), 0);
+	for (uint64_t now = 200; now < 500; now += 100) {
+		health_state_check(&state, true, "", now); /* the first had begun before */
+		assert_int_equal(state.bits, BACKEND_ROUTE);
+	}
+	health_state_check(&state, true, "", 500);
+	assert_int_equal(state.bits, BACKEND_NEW | BACKEND_KEEP | BACKEND_ROUTE);
+	assert_string_equal(state.reason, "");
+}
+
+static void a_check_that_fails_is_the_reason_from_then_on(void **unused)
+{
+	struct health_state state;
+
+	(void)unused;
+	health_state_init(&state, true, 2, 2, 0);
+	health_state_route(&state, true, "", 1);
+	health_state_check(&state, true, "", 2);
+	health_state_declare(&state, "no handshake in 84 ms", 100);
+	health_state_check(&state, true, "", 200);
+	health_state_check(&state, false, "timed out", 300);
+	assert_string_equal(state.reason, "health check: timed out");
+	health_state_check(&state, true, "", 400);
+	assert_int_equal(state.bits, BACKEND_ROUTE);
+	health_state_check(&state, true, "", 500);
+	assert_int_not_equal(state.bits, BACKEND_ROUTE);
+}
+
+static void what_is_not_up_cannot_be_declared(void **unused)
+{
+	struct health_state state;
+
+	(void)unused;
+	health_state_init(&state, true, 2, 2, 0);
+	health_state_route(&state, true, "", 1);
+	assert_int_equal(health_state_declare(&state, "why", 2), 0);
+	assert_string_equal(state.reason, "health check: no result yet");
+}
+
+static void without_checks_a_declared_backend_returns_after_a_while(void **unused)
+{
+	struct health_state state;
+	uint64_t now = 100;
+
+	(void)unused;
+	health_state_init(&state, false, 1, 1, 0);
+	health_state_route(&state, true, "", 1);
+	for (uint64_t hold = HEALTH_PASSIVE_MS, i = 0; i < 4; i++) {
+		assert_int_not_equal(health_state_declare(&state, "why", now), 0);
+		assert_int_equal(health_state_wait(&state, now + hold - 1), 0);
+		assert_int_equal(state.bits, BACKEND_ROUTE);
+		assert_int_not_equal(health_state_wait(&state, now + hold), 0);
+		assert_int_equal(state.bits, BACKEND_NEW | BACKEND_KEEP | BACKEND_ROUTE);
+		now += hold + 10;
+		hold = i ? 2 * hold : hold; /* damping.h: the first time is free */
+	}
+}
+
+static void an_operator_keeps_a_declared_backend_up(void **unused)
+{
+	struct health_state state;
+
+	(void)unused;
+	health_state_init(&state, true, 1, 1, 0);
+	health_state_route(&state, true, "", 1);
+	health_state_check(&state, true, "", 2);
+	health_state_override(&state, HEALTH_OVERRIDE_UP, 3);
+	health_state_declare(&state, "why", 4);
+	assert_int_equal(state.bits, BACKEND_NEW | BACKEND_KEEP | BACKEND_ROUTE);
+	assert_string_equal(state.reason, "up by operator although passive: why");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -523,6 +608,11 @@ int main(void)
 		cmocka_unit_test(operators_orders_are_no_flapping),
 		cmocka_unit_test(backend_has_been_up_once_it_took_new_flows),
 		cmocka_unit_test(only_health_counts_as_failover),
+		cmocka_unit_test(a_declared_backend_returns_by_good_checks_since),
+		cmocka_unit_test(a_check_that_fails_is_the_reason_from_then_on),
+		cmocka_unit_test(what_is_not_up_cannot_be_declared),
+		cmocka_unit_test(without_checks_a_declared_backend_returns_after_a_while),
+		cmocka_unit_test(an_operator_keeps_a_declared_backend_up),
 		cmocka_unit_test(only_a_healthy_backend_that_failed_last_is_in_doubt),
 		cmocka_unit_test(zero_thresholds_count_as_one),
 		cmocka_unit_test(long_details_are_cut_and_stay_terminated),

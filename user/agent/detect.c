@@ -5,6 +5,10 @@
 #include "common/util.h"
 
 #define RATE_TICKS 400 /* the time over which a backend's own past fades */
+#define IDLE_EVERY 16  /* ticks between looks at one without traffic */
+#define SLOW_EVERY 4   /* and at one with little */
+#define SLOW_FLOWS 4   /* begun in SLOW_TICKS: fewer are little */
+#define SLOW_TICKS 20
 
 struct detect *detect_new(uint32_t slots, detect_found found, void *userdata)
 {
@@ -71,6 +75,7 @@ static void member_begin(struct detect *d, struct detect_member *m)
 {
 	m->since = d->now;
 	m->suspect = false;
+	detect_seen(d, m);
 	for (int c = 0; c < DETECT_CHANNEL_MAX; c++) {
 		m->rate[c] = 0;
 		m->peers[c] = (struct detect_cusum){};
@@ -110,25 +115,26 @@ void detect_set_lag(struct detect *d, uint32_t slot, enum detect_channel channel
 	d->members[slot].lag[channel] = ticks > DETECT_LAG_MAX ? DETECT_LAG_UNKNOWN : ticks;
 }
 
-bool detect_is_idle(const struct detect *d, uint32_t slot)
+static bool is_slow(const struct detect *d, const struct detect_member *m)
 {
-	return !d->members[slot].busy;
+	const struct detect_counts *then = detect_at(d, m, SLOW_TICKS);
+
+	return m->last.begun[DETECT_CONNECT] - then->begun[DETECT_CONNECT] < SLOW_FLOWS;
+}
+
+bool detect_is_due(const struct detect *d, uint32_t slot)
+{
+	const struct detect_member *m = &d->members[slot];
+	uint32_t every = IDLE_EVERY;
+
+	if (m->busy)
+		every = is_slow(d, m) ? SLOW_EVERY : 1;
+	return (d->now + slot) % every == 0;
 }
 
 uint64_t detect_total(const struct detect *d, enum detect_verdict verdict)
 {
 	return d->totals[verdict];
-}
-
-/* Begins with the first counts as they are: what was before is not known. */
-static void member_wake(struct detect *d, struct detect_member *m,
-			const struct detect_counts *counts)
-{
-	m->past = util_calloc(DETECT_PAST, sizeof(*m->past));
-	for (uint32_t i = 0; i < DETECT_PAST; i++)
-		m->past[i] = *counts;
-	m->fed = d->now;
-	m->since = d->now;
 }
 
 static void list(struct detect *d, struct detect_member *m)
@@ -137,29 +143,46 @@ static void list(struct detect *d, struct detect_member *m)
 	if (m->busy)
 		return;
 	m->busy = true;
+	detect_seen(d, m);
 	d->busy[d->busy_n++] = (uint32_t)(m - d->members);
+}
+
+/* Ticks in which it was not fed are as if nothing had happened in them. */
+static void member_remember(struct detect *d, struct detect_member *m,
+			    const struct detect_counts *counts)
+{
+	if (!m->past) {
+		m->past = util_calloc(DETECT_PAST, sizeof(*m->past));
+		m->fed = d->now - DETECT_PAST;
+	}
+	if (d->now - m->fed > DETECT_PAST)
+		m->fed = d->now - DETECT_PAST;
+	while (m->fed != d->now)
+		m->past[++m->fed % DETECT_PAST] = m->last;
+	m->past[d->now % DETECT_PAST] = *counts;
 }
 
 void detect_feed(struct detect *d, uint32_t slot, const struct detect_counts *counts)
 {
 	struct detect_member *m = &d->members[slot];
-	struct detect_counts last;
+	bool same;
 
 	if (!m->placed)
 		return;
-	if (!m->past) {
-		member_wake(d, m, counts);
-		return;
+	if (!m->begun) {
+		m->begun = true; /* what was before is not known */
+		m->last = *counts;
+		m->since = d->now;
 	}
-	last = m->past[m->fed % DETECT_PAST];
-	if (d->now - m->fed > DETECT_PAST)
-		m->fed = d->now - DETECT_PAST;
-	while (m->fed != d->now)
-		m->past[++m->fed % DETECT_PAST] = last;
-	m->past[d->now % DETECT_PAST] = *counts;
+	same = !memcmp(counts, &m->last, sizeof(m->last));
+	if (same && !m->busy)
+		return;
+	member_remember(d, m, counts);
+	/* Of one that was not looked at for long, what it did since is not of this tick. */
 	for (int c = 0; c < DETECT_CHANNEL_MAX; c++)
-		m->done[c] = counts->done[c] - last.done[c];
-	if (memcmp(counts, &last, sizeof(last)))
+		m->done[c] = m->busy ? counts->done[c] - m->last.done[c] : 0;
+	m->last = *counts;
+	if (!same)
 		list(d, m);
 }
 

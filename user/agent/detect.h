@@ -86,8 +86,8 @@ void detect_open(struct detect *detect, uint32_t slot, bool open);
 void detect_set_lag(struct detect *detect, uint32_t slot, enum detect_channel channel,
 		    uint32_t ticks);
 
-/* True: nothing happened for long; to feed it every few ticks is enough. */
-bool detect_is_idle(const struct detect *detect, uint32_t slot);
+/* The slot is to be fed in this tick; one with little traffic need not be in each. */
+bool detect_is_due(const struct detect *detect, uint32_t slot);
 
 /* What the slot has counted by now; before detect_tick(). */
 void detect_feed(struct detect *detect, uint32_t slot, const struct detect_counts *counts);

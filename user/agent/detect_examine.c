@@ -106,13 +106,14 @@ static void test_peers(const struct detect *d, struct detect_member *m, int c,
 	const struct detect_sums *sums = peers_by_rate(d, m, c);
 	struct detect_cusum *cusum = &m->peers[c];
 	double others = sums->rate[c] - m->rate[c], share, begun, per_s;
+	uint32_t seen = m->seen[sums == &d->modes[m->place.mode]][c];
 
 	if (others < RATE_MIN)
 		return;
 	share = m->rate[c] / sums->rate[c];
 	begun = share_begun(m, sums, c);
 	detect_cusum_step(cusum, share < begun ? share : begun, m->done[c],
-			  sums->done[c] - m->done[c], d->now);
+			  sums->done[c] - seen - m->done[c], d->now);
 	if (cusum->value <= 0)
 		return;
 	per_s = sums->rate[c] * TICKS_PER_S;

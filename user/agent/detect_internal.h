@@ -38,11 +38,14 @@ struct detect_case {
 	char evidence[DETECT_DECLARED + 1][DETECT_EVIDENCE_MAX]; /* of the strongest test */
 };
 
+/* What is looked at of one without traffic comes first. */
 struct detect_member {
+	bool begun; /* `last` is known */
+	struct detect_counts last;
 	struct detect_place place;
 	bool placed;
 	bool open;
-	bool busy; /* on the list */
+	bool busy; /* on the list: something happened in the ticks that are remembered */
 	bool suspect;
 	bool declared;	  /* and not back since */
 	uint32_t since;	  /* the tick in which it opened */
@@ -52,15 +55,17 @@ struct detect_member {
 	struct detect_counts *past;	   /* [DETECT_PAST], by tick; NULL: nothing happened ever */
 	uint32_t done[DETECT_CHANNEL_MAX]; /* in this tick */
 	double rate[DETECT_CHANNEL_MAX];   /* completions per tick, over the last seconds */
+	uint32_t seen[2]
+		     [DETECT_CHANNEL_MAX]; /* of its stack's and its mode's `done`, when examined */
 	struct detect_cusum peers[DETECT_CHANNEL_MAX];
 	struct detect_cusum alone[DETECT_CHANNEL_MAX];
 	struct detect_windows windows; /* as of this tick */
 	struct detect_case against;    /* likewise */
 };
 
-/* Over the open members of a stack, or of a forwarding mode. */
+/* Over the open members of a stack, or of a forwarding mode; as of this tick, but for `done`. */
 struct detect_sums {
-	uint32_t done[DETECT_CHANNEL_MAX];
+	uint32_t done[DETECT_CHANNEL_MAX]; /* ever */
 	double rate[DETECT_CHANNEL_MAX];
 	uint32_t lag[DETECT_CHANNEL_MAX]; /* the longest */
 	struct detect_windows windows;
@@ -97,6 +102,9 @@ static inline const struct detect_counts *detect_at(const struct detect *d,
 }
 
 extern const uint32_t detect_window_ticks[DETECT_WINDOWS];
+
+/* What others did before now is not to be compared with the member. */
+void detect_seen(const struct detect *d, struct detect_member *m);
 
 /* Fills m->windows. */
 void detect_windows_look(const struct detect *d, struct detect_member *m);

@@ -4,6 +4,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #define WRONG_TICKS    2000   /* the time over which the worst of late is forgotten */
 #define USUAL_TICKS    1000   /* the time over which what goes wrong is averaged */
@@ -35,19 +36,35 @@ static void sums_add(struct detect_sums *sums, const struct detect_member *m)
 		}
 }
 
+/* All but what has been done so far begins anew. */
+static void sums_reset(struct detect_sums *sums)
+{
+	struct detect_sums fresh = {};
+
+	memcpy(fresh.done, sums->done, sizeof(fresh.done));
+	*sums = fresh;
+}
+
+void detect_seen(const struct detect *d, struct detect_member *m)
+{
+	memcpy(m->seen[0], d->stacks[m->place.stack].sums.done, sizeof(m->seen[0]));
+	memcpy(m->seen[1], d->modes[m->place.mode].done, sizeof(m->seen[1]));
+}
+
 static void sum_up(struct detect *d)
 {
 	for (uint32_t i = 0; i < STEER_STACKS; i++)
 		if (d->stacks[i].members)
-			d->stacks[i].sums = (struct detect_sums){};
+			sums_reset(&d->stacks[i].sums);
 	for (uint32_t i = 0; i < FORWARD_MODE_MAX; i++)
-		d->modes[i] = (struct detect_sums){};
+		sums_reset(&d->modes[i]);
 	for (uint32_t i = 0; i < d->busy_n; i++) {
 		struct detect_member *m = &d->members[d->busy[i]];
 
 		if (!m->open)
 			continue;
-		detect_windows_look(d, m);
+		if (m->fed == d->now)
+			detect_windows_look(d, m);
 		sums_add(&d->stacks[m->place.stack].sums, m);
 		sums_add(&d->modes[m->place.mode], m);
 	}
@@ -145,9 +162,10 @@ void detect_judge(struct detect *d)
 			follow_wrong(&d->stacks[i]);
 	for (uint32_t i = 0; i < d->busy_n; i++) {
 		m = &d->members[d->busy[i]];
-		if (!m->open)
+		if (!m->open || m->fed != d->now)
 			continue;
 		detect_examine(d, m, &m->against);
+		detect_seen(d, m);
 		suspect(d, m);
 		any |= m->against.score[DETECT_DECLARED] >= 0;
 	}

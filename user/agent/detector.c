@@ -10,7 +10,6 @@
 #include "common/util.h"
 
 #define TICK_US	     (DETECT_TICK_MS * 1000ULL)
-#define IDLE_TICKS   8 /* one that is idle is looked at this often */
 #define LAG_TICKS    (DETECT_LAG_EVERY_S * 1000 / DETECT_TICK_MS)
 #define CONNECT_LAG  102	/* ticks, while nothing was measured: a SYN's first repeat */
 #define LAG_OF_STACK UINT32_MAX /* a backend's own is not known */
@@ -62,6 +61,11 @@ static void on_found(void *userdata, const struct detect_finding *finding)
 		backends_suspect(d->backends, finding->slot);
 }
 
+static uint32_t load(const __u64 *counter)
+{
+	return (uint32_t)__atomic_load_n(counter, __ATOMIC_RELAXED);
+}
+
 static void read_counts(const struct datapath_view *view, uint32_t slot, struct detect_counts *ret)
 {
 	*ret = (struct detect_counts){};
@@ -69,12 +73,11 @@ static void read_counts(const struct datapath_view *view, uint32_t slot, struct 
 		const struct flow_counts *counts =
 			&view->flow_counts[cpu * view->backend_slots + slot];
 
-		ret->begun[DETECT_CONNECT] += (uint32_t)__atomic_load_n(&counts->syns,
-									__ATOMIC_RELAXED);
-		ret->done[DETECT_CONNECT] += (uint32_t)__atomic_load_n(&counts->handshakes,
-								       __ATOMIC_RELAXED);
-		ret->repeated += (uint32_t)__atomic_load_n(&counts->syn_retransmits,
-							   __ATOMIC_RELAXED);
+		ret->begun[DETECT_CONNECT] += load(&counts->syns);
+		ret->done[DETECT_CONNECT] += load(&counts->handshakes);
+		ret->begun[DETECT_ANSWER] += __atomic_load_n(&counts->asked, __ATOMIC_RELAXED);
+		ret->done[DETECT_ANSWER] += __atomic_load_n(&counts->answered, __ATOMIC_RELAXED);
+		ret->repeated += load(&counts->syn_retransmits);
 	}
 }
 
@@ -164,7 +167,7 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *userdata)
 	for (size_t i = 0; i < d->watched_n; i++) {
 		uint32_t slot = d->watched[i].slot;
 
-		if (!detect_is_idle(d->detect, slot) || (d->tick + i) % IDLE_TICKS == 0)
+		if (detect_is_due(d->detect, slot))
 			feed(d, slot);
 	}
 	detect_tick(d->detect);

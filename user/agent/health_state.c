@@ -20,12 +20,25 @@ struct answer {
 	char reason[HEALTH_REASON_MAX];
 };
 
+static uint32_t results_needed(const struct health_state *state)
+{
+	switch (state->verdict) {
+	case HEALTH_VERDICT_UP:
+		return state->fall;
+	case HEALTH_VERDICT_DOWN:
+		/* The first may have begun before what flows showed. */
+		return state->rise + state->passive;
+	default:
+		return 1;
+	}
+}
+
 /* How long a backend that is good again is held down still. */
 static uint64_t held_ms(const struct health_state *state, uint64_t now_ms)
 {
 	uint64_t hold = damping_hold_ms(&state->damping), good = now_ms - state->streak_ms;
 
-	if (state->verdict != HEALTH_VERDICT_DOWN || state->streak < state->rise)
+	if (state->verdict != HEALTH_VERDICT_DOWN || state->streak < results_needed(state))
 		return 0;
 	return hold > good ? hold - good : 0;
 }
@@ -165,18 +178,6 @@ unsigned int health_state_configure(struct health_state *state, bool checked, ui
 	state->streak = 0;
 	settings_set(state, checked, fall, rise);
 	return state_update(state, now_ms);
-}
-
-static uint32_t results_needed(const struct health_state *state)
-{
-	switch (state->verdict) {
-	case HEALTH_VERDICT_UP:
-		return state->fall;
-	case HEALTH_VERDICT_DOWN:
-		return state->rise;
-	default:
-		return 1;
-	}
 }
 
 unsigned int health_state_check(struct health_state *state, bool ok, const char *detail,

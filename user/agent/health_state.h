@@ -15,7 +15,7 @@
  *   resolved     auto      down           ROUTE             "health check: WHY"
  *
  * What flows show is a verdict of DOWN, too ("passive: WHY" for "health check: WHY"): it holds until
- * `rise` checks in a row were good or, without checks, for a while.
+ * `rise` checks in a row were good that began later or, without checks, for a while.
  *
  * The first result of a new backend decides at once, whichever it is, so that starting is quick;
  * from then on `fall` failures or `rise` successes in a row are needed. One that goes down again
