@@ -471,6 +471,23 @@ static void the_order_of_failover_and_the_panic_share_make_a_difference(void **s
 	assert_false(routes_equal(routes, other));
 }
 
+static void a_check_may_take_most_of_its_interval(void **state)
+{
+	const struct {
+		uint32_t interval_ms, timeout_ms;
+	} cases[] = {{20, 16}, {21, 17}, {100, 80}, {1000, 800}, {2500, 2000}, {3600000, 2000}};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct health_spec health = {.type = HEALTH_TCP,
+					     .interval_ms = cases[i].interval_ms};
+
+		routes_health_settle(&health);
+		assert_int_equal(health.timeout_ms, cases[i].timeout_ms);
+		routes_health_clear(&health);
+	}
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -493,6 +510,7 @@ int main(void)
 		cmocka_unit_test(sorted_routes_are_searched_alike),
 		cmocka_unit_test(a_stack_that_only_failover_names_joins_the_split_without_weight),
 		cmocka_unit_test(the_order_of_failover_and_the_panic_share_make_a_difference),
+		cmocka_unit_test(a_check_may_take_most_of_its_interval),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -147,7 +147,7 @@ static void what_a_message_leaves_out_has_its_default(void **state)
 	assert_null(routes->stacks[0].health.body);
 	assert_int_equal(routes->stacks[0].health.status_min, 200);
 	assert_int_equal(routes->stacks[0].health.status_max, 399);
-	assert_int_equal(routes->stacks[0].health.timeout_ms, 50);
+	assert_int_equal(routes->stacks[0].health.timeout_ms, 40);
 	assert_int_equal(routes->stacks[0].health.fall, 2);
 	assert_int_equal(routes->stacks[0].health.rise, 3);
 	assert_int_equal(routes->stacks[0].backends[0].weight, 100);

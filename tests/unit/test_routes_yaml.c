@@ -136,7 +136,7 @@ static void what_is_left_out_has_its_default(void **state)
 	assert_int_equal(green->stage, STAGE_UNSPECIFIED);
 	assert_int_equal(green->backends[0].weight, 100);
 	assert_null(green->health.path);
-	assert_int_equal(green->health.timeout_ms, 80);
+	assert_int_equal(green->health.timeout_ms, 400); /* of an interval of 500 */
 	assert_int_equal(green->health.fall, 2);
 	assert_int_equal(green->health.rise, 3);
 	assert_int_equal(routes->stacks[2].health.type, HEALTH_NONE);

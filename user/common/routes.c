@@ -31,6 +31,13 @@ static void settle_http(struct health_spec *health)
 		health->status_max = health->status_min;
 }
 
+static uint32_t default_timeout(uint32_t interval_ms)
+{
+	uint64_t timeout_ms = (interval_ms * 4ULL + 4) / 5;
+
+	return timeout_ms < HEALTH_TIMEOUT_MAX_MS ? (uint32_t)timeout_ms : HEALTH_TIMEOUT_MAX_MS;
+}
+
 void routes_health_settle(struct health_spec *health)
 {
 	if (health->type == HEALTH_NONE) {
@@ -42,9 +49,7 @@ void routes_health_settle(struct health_spec *health)
 	if (health->type == HEALTH_HTTP)
 		settle_http(health);
 	set_default(&health->interval_ms, HEALTH_INTERVAL_MS);
-	set_default(&health->timeout_ms, health->interval_ms < HEALTH_TIMEOUT_MS
-						 ? health->interval_ms
-						 : HEALTH_TIMEOUT_MS);
+	set_default(&health->timeout_ms, default_timeout(health->interval_ms));
 	set_default(&health->fall, HEALTH_FALL);
 	set_default(&health->rise, HEALTH_RISE);
 }

@@ -39,13 +39,13 @@ enum health_via {
 	HEALTH_VIA_MAX
 };
 
-#define HEALTH_STATUS_MIN  200 /* the default range */
-#define HEALTH_STATUS_MAX  399
-#define HEALTH_BODY_MAX	   255
-#define HEALTH_INTERVAL_MS 100 /* defaults, as the next three */
-#define HEALTH_TIMEOUT_MS  80
-#define HEALTH_FALL	   2
-#define HEALTH_RISE	   3
+#define HEALTH_STATUS_MIN     200 /* the default range */
+#define HEALTH_STATUS_MAX     399
+#define HEALTH_BODY_MAX	      255
+#define HEALTH_INTERVAL_MS    100  /* defaults, as the next two */
+#define HEALTH_TIMEOUT_MAX_MS 2000 /* unless told otherwise */
+#define HEALTH_FALL	      2
+#define HEALTH_RISE	      3
 
 struct health_spec {
 	enum health_type type; /* default none */
@@ -59,7 +59,7 @@ struct health_spec {
 	uint16_t status_min;  /* http: default 200 to 399; 200 to 599 */
 	uint16_t status_max;  /* default status_min, if that is given */
 	uint32_t interval_ms; /* default 100, 20 to 3600000 */
-	uint32_t timeout_ms;  /* default 80, or the interval if shorter; 1 to interval_ms */
+	uint32_t timeout_ms;  /* default 4/5 of the interval, 2000 at most; 1 to interval_ms */
 	enum health_via via;
 	uint32_t fall; /* failures in a row that take a backend down; default 2, 1 to 100 */
 	uint32_t rise; /* successes in a row that bring it back; default 3, 1 to 100 */
