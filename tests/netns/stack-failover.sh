@@ -65,6 +65,14 @@ lab_wait 10 "violet to be out" is_out violet
 lab_census worse
 moved before worse blue red
 
+lab_note "new routes do not tell again what was told"
+steerctl split shop blue=61 green=20 red=20 >/dev/null || lab_fail "refused"
+steerctl rollback >/dev/null || lab_fail "refused"
+lab_census again
+lab_same worse again "clients are elsewhere after a rollback"
+expect "events of blue being out" "$(steerctl events |
+	grep -c "stack blue is out for service shop")" 1
+
 lab_note "both are back"
 for name in blue1 blue2 violet1 violet2; do
 	lab_serve $name
@@ -73,9 +81,16 @@ lab_wait 15 "all backends to be up" lab_all_up
 lab_census back
 lab_same before back "clients are elsewhere than before"
 expect_in "events" "$(steerctl events)" "stack blue is back for service shop"
+lab_routes "blue: 1" "failover: [blue]" >"$LAB_DIR/alone.yaml"
+expect_in "a plan with nobody to take over" \
+	"$(steerctl apply -f "$LAB_DIR/alone.yaml" --dry-run)" "nobody takes over from it"
 
 lab_note "with panic at 60%, a stack with one backend of two is out"
 lab_apply "blue: 60, green: 20, red: 20" "failover: [violet, red]" "panic: 60%"
+steerctl drain "blue/$(lab_ip4 blue2)" >/dev/null || lab_fail "refused"
+lab_census drained
+lab_same before drained "a backend that an operator holds made its stack fail over"
+steerctl health "blue/$(lab_ip4 blue2)" auto >/dev/null
 lab_stop_backend blue1
 lab_wait 10 "blue to be out" is_out blue
 lab_census half
@@ -100,3 +115,17 @@ lab_wait 5 "the end of panic" panics False
 lab_wait 5 "blue to be fit" is_fit blue
 lab_census calm
 lab_same before calm "clients are elsewhere than before"
+
+lab_note "with steerd dead, packets find violet by themselves"
+lab_kill steerd
+lab_stop_backend blue1
+lab_stop_backend blue2
+lab_load --target "$TARGET4" --target "$TARGET6" --clients 500 --rate "$LAB_RATE" \
+	--count $((LAB_RATE * 5)) --log "$LAB_DIR/alone.requests"
+tail -n "$LAB_RATE" "$LAB_DIR/alone.requests" | awk '{ print $3 "/" $4, $7 }' | sort >"$LAB_DIR/alone"
+join "$LAB_DIR/before" "$LAB_DIR/alone" >"$LAB_DIR/joined"
+strays=$(awk '$2 == "blue" && $3 != "violet"' "$LAB_DIR/joined" | wc -l)
+# Each second a connection to each backend is a trial.
+[ "$strays" -le 10 ] || lab_fail "$strays requests of blue's clients were not with violet"
+expect "requests of others that went elsewhere" \
+	"$(awk '$2 != "blue" && $2 != $3' "$LAB_DIR/joined" | wc -l)" 0
