@@ -35,6 +35,14 @@ static uint64_t draw(void)
 	return world.seed = mix64(world.seed + 1);
 }
 
+/* Three of four bits set. */
+static unsigned int draw_most(void)
+{
+	unsigned int bits = (unsigned int)draw();
+
+	return bits | (unsigned int)draw();
+}
+
 static void make(void)
 {
 	if (split_build(world.members, world.n, &world.base))
@@ -52,13 +60,13 @@ static void random_world(uint64_t seed)
 		world.members[i] = (struct split_member){names[i],
 							 draw() % 3 ? (uint32_t)(draw() % 100) : 0};
 	world.members[draw() % world.n].weight += 1;
-	for (uint8_t i = 0; i < world.n; i++) {
+	for (size_t i = 0; i < world.n; i++) {
 		size_t at = draw() % (world.list_n + 1);
 
 		if (draw() % 2)
 			continue;
 		memmove(world.list + at + 1, world.list + at, world.list_n++ - at);
-		world.list[at] = i;
+		world.list[at] = (uint8_t)i;
 	}
 	make();
 }
@@ -149,7 +157,7 @@ static void slots_go_where_the_documentation_says(void **state)
 		unsigned int fit;
 
 		random_world(seed);
-		fit = (unsigned int)(draw() | draw()) & takers();
+		fit = draw_most() & takers();
 		memset(&live, 0xff, sizeof(live));
 		split_overlay(&world.base, &world.heirs, fit, &live);
 		for (uint32_t s = 0; s < STEER_SPLIT_SLOTS; s++) {
@@ -171,7 +179,7 @@ static void an_heir_has_what_it_would_get(void **state)
 		unsigned int fit, victim;
 
 		random_world(seed);
-		fit = (unsigned int)(draw() | draw()) & takers();
+		fit = draw_most() & takers();
 		if (!fit)
 			continue;
 		do
@@ -199,7 +207,7 @@ static void a_stack_that_goes_out_moves_only_its_own_clients(void **state)
 		unsigned int fit, victim;
 
 		random_world(seed);
-		fit = (unsigned int)(draw() | draw()) & takers();
+		fit = draw_most() & takers();
 		victim = draw() % world.n;
 		split_overlay(&world.base, &world.heirs, fit, &live);
 		split_overlay(&world.base, &world.heirs, fit & ~(1U << victim), &other);
@@ -235,7 +243,7 @@ static void stacks_that_are_not_named_get_nothing_of_it(void **state)
 		unsigned int fit;
 
 		random_world(seed);
-		fit = (unsigned int)(draw() | draw()) & takers();
+		fit = draw_most() & takers();
 		if (!(fit & on_list()))
 			continue;
 		split_overlay(&world.base, &world.heirs, fit, &live);
