@@ -5,7 +5,6 @@
 #include "agent/check_path.h"
 #include "agent/rtnl.h"
 #include "common/log.h"
-#include "common/text.h"
 #include "common/util.h"
 
 #include <errno.h>
