@@ -41,8 +41,8 @@ steerctl health blue auto >/dev/null
 lab_apply "blue: 50, green: 20, violet: 30" "failover: [violet, green]"
 steerctl health blue down >/dev/null || lab_fail "refused"
 agree "a stack taken over from"
-steerctl health violet down >/dev/null
-steerctl health green down >/dev/null
+steerctl health violet down >/dev/null || lab_fail "refused"
+steerctl health green down --force >/dev/null || lab_fail "refused"
 agree "panic"
 for stack in blue green violet; do
 	steerctl health $stack auto >/dev/null

@@ -118,7 +118,7 @@ becomes https/"$TWO" "health check: connection refused"
 
 lab_note "weight 0, and drained: checked, and said so"
 becomes idle/"$ONE" up
-steerctl drain "idle/$TWO" >/dev/null || lab_fail "drain"
+steerctl drain "idle/$TWO" --force >/dev/null || lab_fail "drain"
 becomes idle/"$TWO" "drained by operator"
 lab_stop_backend blue1
 lab_stop_backend blue2

@@ -44,7 +44,7 @@ expect "blue1's failovers" "$(failovers blue1)" 0
 
 lab_note "every backend is down: health is ignored rather than everything refused"
 for stack in blue green red; do
-	steerctl health $stack down >/dev/null
+	steerctl health $stack down --force >/dev/null || lab_fail "refused"
 done
 lab_load --target "$TARGET4" --clients 100 --rate $((LAB_RATE / 2)) --count 100
 expect "failed requests" "$(lab_failures "$LAB_DIR/load.json")" 0

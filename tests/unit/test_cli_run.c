@@ -152,6 +152,15 @@ static void wrong_arguments_are_named(void **state)
 	expect_error(RUN("split", "sh\xff", "a=1"), CLI_MISUSED,
 		     "steerctl: argument 1 is not printable UTF-8 text (see steerctl split "
 		     "--help)\n");
+	expect_error(RUN("drain", "blue", "--deadline", "5"), CLI_MISUSED,
+		     "steerctl: deadline '5' is not a time of 1s at least, as in 5m (see steerctl "
+		     "drain --help)\n");
+	expect_error(RUN("drain", "blue", "--deadline", "200ms"), CLI_MISUSED,
+		     "steerctl: deadline '200ms' is not a time of 1s at least, as in 5m (see "
+		     "steerctl drain --help)\n");
+	expect_error(RUN("health", "blue", "down", "--ttl", "soon"), CLI_MISUSED,
+		     "steerctl: ttl 'soon' is not a time of 1s at least, as in 5m (see steerctl "
+		     "health --help)\n");
 	expect_error(RUN("health", "blue", "drain"), CLI_MISUSED,
 		     "steerctl: draining has a command of its own: steerctl drain blue (see "
 		     "steerctl health --help)\n");

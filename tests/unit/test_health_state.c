@@ -27,6 +27,11 @@ struct step {
 	unsigned int changed;
 };
 
+static unsigned int order(struct health_state *state, enum health_override override, uint64_t now)
+{
+	return health_state_order(state, (struct health_order){.override = override}, now);
+}
+
 static unsigned int step_apply(struct health_state *state, const struct step *step, uint64_t now)
 {
 	switch (step->input) {
@@ -37,13 +42,13 @@ static unsigned int step_apply(struct health_state *state, const struct step *st
 	case NO_HOP:
 		return health_state_route(state, step->input == HOP, step->detail, now);
 	case AUTO:
-		return health_state_override(state, HEALTH_OVERRIDE_AUTO, now);
+		return order(state, HEALTH_OVERRIDE_AUTO, now);
 	case FORCE_UP:
-		return health_state_override(state, HEALTH_OVERRIDE_UP, now);
+		return order(state, HEALTH_OVERRIDE_UP, now);
 	case FORCE_DOWN:
-		return health_state_override(state, HEALTH_OVERRIDE_DOWN, now);
+		return order(state, HEALTH_OVERRIDE_DOWN, now);
 	default:
-		return health_state_override(state, HEALTH_OVERRIDE_DRAIN, now);
+		return order(state, HEALTH_OVERRIDE_DRAIN, now);
 	}
 }
 
@@ -173,6 +178,44 @@ static void drain_keeps_flows_but_not_those_of_a_dead_backend(void **unused)
 		 });
 }
 
+static void drain_whose_time_is_up_lets_flows_go(void **unused)
+{
+	const struct health_order over = {.override = HEALTH_OVERRIDE_DRAIN, .over = true};
+	struct health_state state;
+
+	(void)unused;
+	health_state_init(&state, true, 1, 1, 1);
+	health_state_route(&state, true, NULL, 1);
+	health_state_check(&state, true, NULL, 1);
+	order(&state, HEALTH_OVERRIDE_DRAIN, 2);
+	assert_int_equal(state.bits, KEEP);
+	assert_int_equal(health_state_order(&state, over, 3), BITS | WHY);
+	assert_int_equal(state.bits, ROUTE);
+	assert_string_equal(state.reason, "drained by operator, time is up");
+	health_state_check(&state, false, "x", 4);
+	assert_string_equal(state.reason, "drained by operator, time is up; health check: x");
+	assert_int_equal(state.failovers, 0);
+}
+
+static void reason_says_when_it_was_a_controller(void **unused)
+{
+	struct health_order view = {.override = HEALTH_OVERRIDE_DOWN, .by_controller = true};
+	struct health_state state;
+
+	(void)unused;
+	health_state_init(&state, true, 1, 1, 1);
+	health_state_route(&state, true, NULL, 1);
+	health_state_check(&state, true, NULL, 1);
+	health_state_order(&state, view, 2);
+	assert_int_equal(state.bits, ROUTE);
+	assert_string_equal(state.reason, "down by controller");
+	view.override = HEALTH_OVERRIDE_DRAIN;
+	health_state_order(&state, view, 3);
+	assert_int_equal(state.bits, KEEP);
+	assert_string_equal(state.reason, "drained by controller");
+	assert_int_equal(state.failovers, 0);
+}
+
 static void down_by_operator_leaves_only_the_route(void **unused)
 {
 	(void)unused;
@@ -246,7 +289,7 @@ static void drained_backend_found_in_the_kernel_keeps_its_flows(void **unused)
 	(void)unused;
 	health_state_init(&state, true, 2, 3, 1);
 	health_state_presume(&state, KEEP);
-	health_state_override(&state, HEALTH_OVERRIDE_DRAIN, 1);
+	order(&state, HEALTH_OVERRIDE_DRAIN, 1);
 	assert_int_equal(state.bits, KEEP);
 }
 
@@ -346,7 +389,7 @@ static void long_details_are_cut_and_stay_terminated(void **unused)
 	health_state_route(&state, true, NULL, 2);
 	health_state_check(&state, false, detail, 3);
 	assert_int_equal(strlen(state.reason), strlen("health check: ") + HEALTH_DETAIL_MAX - 1);
-	health_state_override(&state, HEALTH_OVERRIDE_UP, 4);
+	order(&state, HEALTH_OVERRIDE_UP, 4);
 	assert_true(strlen(state.reason) < HEALTH_REASON_MAX);
 	health_state_route(&state, false, detail, 5);
 	assert_int_equal(strlen(state.reason), strlen("no next hop: ") + HEALTH_DETAIL_MAX - 1);
@@ -398,7 +441,7 @@ static void held_backend_says_how_long_and_why(void **unused)
 	assert_int_equal(health_state_check(&state, true, NULL, now + 3), 0);
 	health_state_check(&state, true, NULL, now + 1200);
 	assert_string_equal(state.reason, "held down for 1 s more: went down 3 times in 3 s");
-	health_state_override(&state, HEALTH_OVERRIDE_DRAIN, now + 1201);
+	order(&state, HEALTH_OVERRIDE_DRAIN, now + 1201);
 	assert_string_equal(state.reason, "drained by operator; held down for 1 s more: went down "
 					  "3 times in 3 s");
 	assert_int_equal(state.bits, ROUTE);
@@ -447,8 +490,8 @@ static void operators_orders_are_no_flapping(void **unused)
 	health_state_route(&state, true, NULL, 1);
 	health_state_check(&state, true, NULL, 1);
 	for (uint64_t now = 2; now < 20; now += 2) {
-		health_state_override(&state, HEALTH_OVERRIDE_DOWN, now);
-		health_state_override(&state, HEALTH_OVERRIDE_AUTO, now + 1);
+		order(&state, HEALTH_OVERRIDE_DOWN, now);
+		order(&state, HEALTH_OVERRIDE_AUTO, now + 1);
 		assert_int_equal(state.bits, UP);
 	}
 	assert_int_equal(state.damping.downs, 0);
@@ -578,7 +621,7 @@ static void an_operator_keeps_a_declared_backend_up(void **unused)
 	health_state_init(&state, true, 1, 1, 0);
 	health_state_route(&state, true, "", 1);
 	health_state_check(&state, true, "", 2);
-	health_state_override(&state, HEALTH_OVERRIDE_UP, 3);
+	order(&state, HEALTH_OVERRIDE_UP, 3);
 	health_state_declare(&state, "why", 4);
 	assert_int_equal(state.bits, BACKEND_NEW | BACKEND_KEEP | BACKEND_ROUTE);
 	assert_string_equal(state.reason, "up by operator although passive: why");
@@ -593,6 +636,8 @@ int main(void)
 		cmocka_unit_test(fall_failures_in_a_row_take_down),
 		cmocka_unit_test(rise_successes_in_a_row_bring_back),
 		cmocka_unit_test(drain_keeps_flows_but_not_those_of_a_dead_backend),
+		cmocka_unit_test(drain_whose_time_is_up_lets_flows_go),
+		cmocka_unit_test(reason_says_when_it_was_a_controller),
 		cmocka_unit_test(down_by_operator_leaves_only_the_route),
 		cmocka_unit_test(up_by_operator_beats_checks_but_not_a_missing_next_hop),
 		cmocka_unit_test(checks_count_while_there_is_no_next_hop),

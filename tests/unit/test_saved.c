@@ -150,6 +150,9 @@ static void overrides_come_back_as_they_were(void **state)
 		{.stack = "a23456789012345678901234567890z", .override = HEALTH_OVERRIDE_UP},
 		{.stack = "blue", .override = HEALTH_OVERRIDE_DOWN},
 		{.stack = "green", .whole_stack = true, .override = HEALTH_OVERRIDE_DRAIN},
+		{.stack = "green",
+		 .override = HEALTH_OVERRIDE_DRAIN,
+		 .deadline_unix_ms = 1700000000123},
 	};
 	CLEANUP_FREE struct saved_override *loaded = NULL;
 	CLEANUP_FREE char *text = NULL;
@@ -166,6 +169,7 @@ static void overrides_come_back_as_they_were(void **state)
 	for (size_t i = 0; i < n; i++) {
 		assert_string_equal(loaded[i].stack, overrides[i].stack);
 		assert_int_equal(loaded[i].override, overrides[i].override);
+		assert_int_equal(loaded[i].deadline_unix_ms, overrides[i].deadline_unix_ms);
 		assert_int_equal(loaded[i].whole_stack, overrides[i].whole_stack);
 		if (!overrides[i].whole_stack)
 			assert_int_equal(address_compare(&loaded[i].address, &overrides[i].address),
@@ -173,6 +177,25 @@ static void overrides_come_back_as_they_were(void **state)
 	}
 	text[size - 2]++;
 	assert_int_equal(saved_overrides_read(text, size, &loaded, &n, why), -EINVAL);
+}
+
+/* It is gone by then, or comes again. */
+static void a_controllers_view_is_not_kept(void **state)
+{
+	struct saved_override overrides[] = {
+		{.stack = "blue", .override = HEALTH_OVERRIDE_DOWN, .expires_unix_ms = 17},
+		{.stack = "green", .whole_stack = true, .override = HEALTH_OVERRIDE_UP},
+	};
+	CLEANUP_FREE struct saved_override *loaded = NULL;
+	CLEANUP_FREE char *text = NULL;
+	char why[SAVED_WHY_MAX];
+	size_t size, n;
+
+	(void)state;
+	assert_int_equal(saved_overrides_write(overrides, ARRAY_SIZE(overrides), &text, &size), 0);
+	assert_int_equal(saved_overrides_read(text, size, &loaded, &n, why), 0);
+	assert_int_equal(n, 1);
+	assert_string_equal(loaded[0].stack, "green");
 }
 
 static void no_overrides_are_a_text_too(void **state)
@@ -197,6 +220,7 @@ int main(void)
 		cmocka_unit_test(every_cut_and_every_changed_byte_is_noticed),
 		cmocka_unit_test(another_format_is_named),
 		cmocka_unit_test(overrides_come_back_as_they_were),
+		cmocka_unit_test(a_controllers_view_is_not_kept),
 		cmocka_unit_test(no_overrides_are_a_text_too),
 	};
 

@@ -187,7 +187,7 @@ static void restore_routes(struct agent *agent, bool kept)
 
 	if (state_load_routes(agent->state, &current, &previous))
 		log_error("the saved routes cannot be read; see above");
-	if (state_load_overrides(agent->state, &agent->overrides, &agent->overrides_n))
+	if (state_load_overrides(agent->state, &agent->orders.items, &agent->orders.n))
 		log_error("the saved health overrides cannot be read; see above");
 	agent->version = current.version > previous.version ? current.version : previous.version;
 	for (unsigned int bank = 0; kept && bank < STEER_BANKS; bank++)
@@ -272,6 +272,8 @@ static int make_parts(struct agent *agent)
 		err = detector_new(agent->loop, view, agent->telemetry, agent->backends,
 				   agent->slots.backends, &agent->detector);
 	if (!err)
+		err = agent_drain_start(agent);
+	if (!err)
 		err = sd_event_add_defer(agent->loop, &agent->overlay, on_overlay, agent);
 	if (!err)
 		err = sd_event_source_set_enabled(agent->overlay, SD_EVENT_OFF);
@@ -322,6 +324,9 @@ static int start(struct agent *agent)
 	if (kept)
 		adopt_slots(agent);
 	restore_routes(agent, kept);
+	err = agent_orders_start(agent);
+	if (err)
+		return err;
 	err = datapath_pin(agent->datapath);
 	/* What steered before goes on at once; a cold start waits for the first checks. */
 	if (!err && kept)
@@ -337,7 +342,8 @@ int agent_new(sd_event *loop, const struct node_config *config, struct agent **r
 	*agent = (struct agent){.loop = sd_event_ref(loop),
 				.config = config,
 				.started_unix_ms = util_unix_ms(),
-				.start_ms = util_now_ms()};
+				.start_ms = util_now_ms(),
+				.orders_seen_ms = util_unix_ms()};
 	err = start(agent);
 	if (err) {
 		agent_free(agent);
@@ -373,7 +379,11 @@ void agent_free(struct agent *agent)
 	free(agent->dirty);
 	free(agent->applied_by);
 	free(agent->tag);
-	free(agent->overrides);
+	orders_clear(&agent->orders);
+	free(agent->aside);
+	sd_event_source_disable_unref(agent->census_timer);
+	census_free(agent->census);
+	sd_event_source_disable_unref(agent->orders_timer);
 	free(agent->interfaces);
 	free(agent->ifindexes);
 	sd_event_unref(agent->loop);

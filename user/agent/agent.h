@@ -59,12 +59,41 @@ int agent_set_split(struct agent *agent, const char *service, struct route_split
 int agent_rollback(struct agent *agent, const char *service, const struct agent_change *change,
 		   struct plan *ret_plan, struct problems *problems);
 
-/* address NULL: the whole stack. -ENOENT with a problem: no such stack or backend. */
-int agent_set_health(struct agent *agent, const char *stack, const struct address *address,
-		     enum health_override override, unsigned int *ret_backends,
-		     struct problems *problems);
+struct agent_order {
+	const char *stack;
+	const struct address *address; /* NULL: the whole stack */
+	enum health_override override;
+	uint32_t deadline_ms; /* of a drain, from now; 0: none */
+	uint32_t ttl_ms; /* a controller's view, and how long it holds; 0: an operator's order */
+	bool force;	 /* even if a service is left without a backend */
+};
+
+/*
+ * orders.h says which of several holds. -ENOENT with a problem: no such stack or backend; -EINVAL:
+ * times that cannot be; -EBUSY: a service that has backends for new flows would have none. In each
+ * case nothing has changed.
+ */
+int agent_set_health(struct agent *agent, const struct agent_order *order,
+		     unsigned int *ret_backends, struct problems *problems);
 
 /* ---- Looking ---- */
+
+/* Milliseconds since 1970; 0: none. */
+struct agent_order_times {
+	uint64_t deadline_unix_ms; /* when the drain of a backend lets its flows go */
+	uint64_t expires_unix_ms;  /* when the controller's view that holds for it runs out */
+};
+void agent_order_times(const struct agent *agent, const struct route_stack *stack, size_t i,
+		       struct agent_order_times *ret);
+
+/* What a backend that drains still has. */
+struct agent_drain {
+	uint64_t flows;	       /* established; see census.h */
+	uint64_t silent_flows; /* of them, without a packet for a minute */
+	uint64_t
+		counted_unix_ms; /* when the count began; 0: not counted yet, or it does not drain */
+};
+void agent_drain_look(const struct agent *agent, uint32_t slot, struct agent_drain *ret);
 
 struct agent_info {
 	const char *node;

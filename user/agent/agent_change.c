@@ -20,24 +20,6 @@ static uint64_t now_us(void)
 	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
 }
 
-enum health_override agent_override(const struct agent *agent, const char *stack,
-				    const struct address *address)
-{
-	enum health_override whole = HEALTH_OVERRIDE_AUTO;
-
-	for (size_t i = 0; i < agent->overrides_n; i++) {
-		const struct saved_override *o = &agent->overrides[i];
-
-		if (strcmp(o->stack, stack))
-			continue;
-		if (o->whole_stack)
-			whole = o->override;
-		else if (!address_compare(&o->address, address))
-			return o->override;
-	}
-	return whole;
-}
-
 static void on_backend_freed(uint32_t slot, void *userdata)
 {
 	struct agent *agent = userdata;
@@ -128,17 +110,11 @@ int agent_install(struct agent *agent, unsigned int bank, struct routes *routes,
 }
 
 /* A local stack without a backend list has one backend, which only its stack's order is about. */
-static const struct address *backend_address(const struct route_stack *stack, size_t i)
+const struct address *agent_backend_address(const struct route_stack *stack, size_t i)
 {
 	static const struct address nowhere;
 
 	return stack->backends_n ? &stack->backends[i].address : &nowhere;
-}
-
-static enum health_override backend_override(const struct agent *agent,
-					     const struct route_stack *stack, size_t i)
-{
-	return agent_override(agent, stack->name, backend_address(stack, i));
 }
 
 static void follow_stack(struct agent *agent, const struct compiled_stack *stack,
@@ -147,8 +123,9 @@ static void follow_stack(struct agent *agent, const struct compiled_stack *stack
 	for (size_t i = 0; i < stack->slots_n; i++) {
 		agent->followed[stack->slots[i]] = agent->change;
 		backends_follow(agent->backends, stack->slots[i], stack->route, vips,
-				backend_address(stack->route, i),
-				backend_override(agent, stack->route, i));
+				agent_backend_address(stack->route, i),
+				agent_order_for(agent, stack->route->name,
+						agent_backend_address(stack->route, i)));
 	}
 }
 
@@ -178,6 +155,9 @@ void agent_switch(struct agent *agent, unsigned int bank)
 	for (size_t i = 0; i < now->routes->stacks_n; i++)
 		follow_stack(agent, &now->stacks[i], &vips[i]);
 	drop_gone(agent, was);
+	/* Other routes, other stacks that orders are about. */
+	sd_event_source_set_enabled(agent->overlay, SD_EVENT_ONESHOT);
+	agent_drain_count(agent);
 }
 
 static void replace_text(char **text, const char *with)
@@ -338,8 +318,8 @@ static void problems_add_missing_service(struct problems *problems, const struct
 	add_missing(problems, "service", name, names, n);
 }
 
-static void problems_add_missing_stack(struct problems *problems, const struct compiled *live,
-				       const char *name)
+void agent_add_missing_stack(struct problems *problems, const struct compiled *live,
+			     const char *name)
 {
 	size_t n = live ? live->routes->stacks_n : 0;
 	CLEANUP_FREE const char **names = util_calloc(n, sizeof(*names));
@@ -422,71 +402,5 @@ int agent_rollback(struct agent *agent, const char *service, const struct agent_
 	agent->view->control->version[bank] = before->version;
 	agent_switch(agent, bank);
 	note_change(agent, change, ret_plan, before->version, begun_us);
-	return 0;
-}
-
-static void set_override(struct agent *agent, const char *stack, const struct address *address,
-			 enum health_override override)
-{
-	size_t kept = 0;
-
-	/* An order for the whole stack replaces those for its backends. */
-	for (size_t i = 0; i < agent->overrides_n; i++) {
-		const struct saved_override *o = &agent->overrides[i];
-		bool replaced = !strcmp(o->stack, stack) &&
-				(!address ||
-				 (!o->whole_stack && !address_compare(&o->address, address)));
-
-		if (!replaced)
-			agent->overrides[kept++] = *o;
-	}
-	agent->overrides_n = kept;
-	if (override == HEALTH_OVERRIDE_AUTO)
-		return;
-	agent->overrides = util_realloc(agent->overrides, kept + 1, sizeof(*agent->overrides));
-	agent->overrides[kept] = (struct saved_override){.whole_stack = !address,
-							 .override = override};
-	if (address)
-		agent->overrides[kept].address = *address;
-	snprintf(agent->overrides[kept].stack, STEER_NAME, "%s", stack);
-	agent->overrides_n = kept + 1;
-}
-
-int agent_set_health(struct agent *agent, const char *name, const struct address *address,
-		     enum health_override override, unsigned int *ret_backends,
-		     struct problems *problems)
-{
-	const struct compiled *live = agent_live(agent);
-	struct route_stack *route = live ? routes_find_stack(live->routes, name) : NULL;
-	const struct compiled_stack *stack;
-	char text[ADDRESS_TEXT_MAX];
-	unsigned int n = 0;
-
-	if (!route) {
-		problems_add_missing_stack(problems, live, name);
-		return -ENOENT;
-	}
-	stack = &live->stacks[route - live->routes->stacks];
-	for (size_t i = 0; i < stack->slots_n; i++)
-		if (!address ||
-		    (route->backends_n && !address_compare(&route->backends[i].address, address)))
-			n++;
-	if (!n) {
-		problems_add(problems, "", 0, "stack '%s' has no backend %s", name,
-			     address_text(address, text));
-		return -ENOENT;
-	}
-	set_override(agent, name, address, override);
-	for (size_t i = 0; i < stack->slots_n; i++) {
-		if (address &&
-		    (!route->backends_n || address_compare(&route->backends[i].address, address)))
-			continue;
-		if (override == HEALTH_OVERRIDE_AUTO)
-			backends_forgive(agent->backends, stack->slots[i]);
-		backends_override(agent->backends, stack->slots[i],
-				  backend_override(agent, route, i));
-	}
-	state_save_overrides(agent->state, agent->overrides, agent->overrides_n, NULL, NULL);
-	*ret_backends = n;
 	return 0;
 }

@@ -5,9 +5,11 @@
 
 #include "agent/agent.h"
 #include "agent/breaker_tune.h"
+#include "agent/census.h"
 #include "agent/decap.h"
 #include "agent/detector.h"
 #include "agent/flow_events.h"
+#include "agent/orders.h"
 #include "common/routes_check.h"
 
 #define OWNER_ADOPTED (1U << STEER_BANKS) /* of slots that an earlier agent left in the maps */
@@ -40,8 +42,16 @@ struct agent {
 	char *tag;
 	uint64_t started_unix_ms;
 
-	struct saved_override *overrides;
-	size_t overrides_n;
+	struct orders orders;
+	uint64_t orders_seen_ms; /* since 1970: what came due until then has been seen to */
+	sd_event_source *orders_timer;
+	struct census *census; /* of the flows of backends that drain */
+	sd_event_source *census_timer;
+	bool census_runs;
+	uint64_t census_began_ms;  /* since 1970, as the next */
+	uint64_t counted_unix_ms;  /* when the last whole count began; 0: none yet */
+	char (*aside)[STEER_NAME]; /* stacks of which what controllers say is set aside */
+	size_t aside_n;
 
 	struct agent_interface *interfaces;
 	unsigned int *ifindexes; /* as attached; 0: not */
@@ -67,9 +77,30 @@ int agent_install(struct agent *agent, unsigned int bank, struct routes *routes,
 /* Switches to a bank, and follows the backends of its routes instead of the others'. */
 void agent_switch(struct agent *agent, unsigned int bank);
 
-/* The override that holds for a backend: its own, else its stack's, else AUTO. */
-enum health_override agent_override(const struct agent *agent, const char *stack,
+/* What was ordered of a backend and holds now. */
+struct health_order agent_order_for(const struct agent *agent, const char *stack,
 				    const struct address *address);
+
+/* Tells the stack's backends what holds for them now. */
+void agent_orders_apply(struct agent *agent, const struct compiled_stack *stack);
+
+int agent_drain_start(struct agent *agent);
+void agent_drain_count(struct agent *agent); /* counts now, if anything drains */
+
+/* Not heeded for now, since a service would have no other backend. */
+bool agent_view_is_aside(const struct agent *agent, const struct saved_override *order);
+
+/* Backends or orders have changed: sets views aside, or heeds them again. */
+void agent_views_review(struct agent *agent);
+
+/* Sees to orders that run out from now on, those loaded from disk first. */
+int agent_orders_start(struct agent *agent);
+
+/* A local stack without a backend list has one backend, which only its stack's order is about. */
+const struct address *agent_backend_address(const struct route_stack *stack, size_t i);
+
+void agent_add_missing_stack(struct problems *problems, const struct compiled *live,
+			     const char *name);
 
 void agent_mark_dirty(void *agent, const char *stack); /* a backends_changed */
 

@@ -172,6 +172,7 @@ void agent_overlay(struct agent *agent)
 	const struct compiled *live = agent_live(agent);
 	bool changed = false;
 
+	agent_views_review(agent);
 	for (size_t i = 0; live && agent->dirty && i < live->routes->stacks_n; i++) {
 		const char *name = live->routes->stacks[i].name;
 

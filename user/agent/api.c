@@ -30,6 +30,8 @@ void api_refuse(struct rpc_call *call, int err, const struct problems *problems)
 		code = RPC_CODE_NOT_FOUND;
 	else if (err == -ENOSPC)
 		code = RPC_CODE_RESOURCE_EXHAUSTED;
+	else if (err == -EBUSY)
+		code = RPC_CODE_FAILED_PRECONDITION;
 	if (text && strlen(text) > REFUSAL_MAX)
 		cut_lines(text);
 	rpc_call_fail(call, code, "%s", text && text[0] ? text : strerror(-err));
@@ -246,11 +248,14 @@ static void on_set_health(struct rpc_call *call, const Steerd__V1__SetHealthRequ
 {
 	Steerd__V1__SetHealthResponse response = STEERD__V1__SET_HEALTH_RESPONSE__INIT;
 	CLEANUP_PROBLEMS struct problems problems = {};
-	enum health_override override;
+	struct agent_order order = {.stack = request->stack,
+				    .deadline_ms = request->deadline_ms,
+				    .ttl_ms = request->ttl_ms,
+				    .force = request->force};
 	struct address address;
 	int err;
 
-	if (override_from_proto(request->override, &override)) {
+	if (override_from_proto(request->override, &order.override)) {
 		rpc_call_fail(call, RPC_CODE_INVALID_ARGUMENT,
 			      "override: %d is none of AUTO, UP, DOWN, DRAIN",
 			      (int)request->override);
@@ -261,8 +266,9 @@ static void on_set_health(struct rpc_call *call, const Steerd__V1__SetHealthRequ
 			      request->address);
 		return;
 	}
-	err = agent_set_health(userdata, request->stack, request->address[0] ? &address : NULL,
-			       override, &response.backends, &problems);
+	order.address = request->address[0] ? &address : NULL;
+	response.unix_ms = util_unix_ms();
+	err = agent_set_health(userdata, &order, &response.backends, &problems);
 	if (err)
 		api_refuse(call, err, &problems);
 	else

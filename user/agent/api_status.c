@@ -89,6 +89,32 @@ static void fill_service(struct arena *arena, const struct agent *agent,
 	status->panic = agent_live(agent)->splits[service->split_index].panic;
 }
 
+static uint64_t left_ms(uint64_t unix_ms)
+{
+	uint64_t now = util_unix_ms();
+
+	return unix_ms > now ? unix_ms - now : 0;
+}
+
+static void fill_order(const struct agent *agent, const struct compiled_stack *stack, size_t i,
+		       const struct health_order *order, Steerd__V1__BackendStatus *status)
+{
+	struct agent_order_times times;
+	struct agent_drain drain;
+
+	agent_order_times(agent, stack->route, i, &times);
+	agent_drain_look(agent, stack->slots[i], &drain);
+	status->override = api_override_to_proto(order->override);
+	status->view_left_ms = order->by_controller ? left_ms(times.expires_unix_ms) : 0;
+	if (order->override != HEALTH_OVERRIDE_DRAIN)
+		return;
+	status->drain_left_ms = left_ms(times.deadline_unix_ms);
+	status->drain_over = order->over;
+	status->flows = drain.flows;
+	status->silent_flows = drain.silent_flows;
+	status->flows_counted_unix_ms = drain.counted_unix_ms;
+}
+
 static void fill_backend(struct arena *arena, const struct agent *agent,
 			 const struct compiled_stack *stack, size_t i,
 			 Steerd__V1__BackendStatus *status)
@@ -105,12 +131,12 @@ static void fill_backend(struct arena *arena, const struct agent *agent,
 	status->up = look.takes_new;
 	status->reason = (char *)look.reason;
 	status->since_unix_ms = util_unix_ms() - (util_now_ms() - look.since_ms);
-	status->override = api_override_to_proto(look.override);
 	status->packets = look.packets;
 	status->bytes = look.bytes;
 	status->next_hop = (char *)look.next_hop;
 	status->part = look.part;
 	status->slow_start_left_ms = look.ramp_left_ms;
+	fill_order(agent, stack, i, &look.order, status);
 	status->check = arena_take(arena,
 				   backends_check_text(agent_backends(agent), stack->slots[i]));
 	status->syns_unanswered = telemetry_syns_unanswered(agent_telemetry(agent),

@@ -86,7 +86,8 @@ static uint8_t map_state(const struct backend_entry *entry)
 	bool waits = health->verdict == HEALTH_VERDICT_NONE ||
 		     (!entry->local && !entry->hop_answered);
 
-	if (health->override == HEALTH_OVERRIDE_DOWN || health->override == HEALTH_OVERRIDE_DRAIN)
+	if (health->order.override == HEALTH_OVERRIDE_DOWN ||
+	    health->order.override == HEALTH_OVERRIDE_DRAIN)
 		return health->bits | BACKEND_HELD;
 	return health->bits | (waits && !(health->bits & BACKEND_NEW) ? BACKEND_WAITS : 0);
 }
@@ -304,7 +305,7 @@ static void start_watch(struct backend_entry *entry)
 
 void backends_follow(struct backends *b, uint32_t slot, const struct route_stack *stack,
 		     const struct check_vips *vips, const struct address *address,
-		     enum health_override override)
+		     struct health_order order)
 {
 	struct backend_entry *entry = &b->entries[slot];
 	const struct health_spec *spec = &stack->health;
@@ -318,7 +319,7 @@ void backends_follow(struct backends *b, uint32_t slot, const struct route_stack
 	backends_ramp_configure(entry);
 	changed = health_state_configure(&entry->health, spec->type != HEALTH_NONE, spec->fall,
 					 spec->rise, now);
-	changed |= health_state_override(&entry->health, override, now);
+	changed |= health_state_order(&entry->health, order, now);
 	publish(entry, changed);
 	backends_check_configure(entry, spec, vips);
 	if (!entry->live) {
@@ -350,11 +351,11 @@ void backends_release(struct backends *b, uint32_t slot)
 	*backend = (struct backend){.generation = (uint16_t)(backend->generation + 1)};
 }
 
-void backends_override(struct backends *b, uint32_t slot, enum health_override override)
+void backends_order(struct backends *b, uint32_t slot, struct health_order order)
 {
 	struct backend_entry *entry = &b->entries[slot];
 
-	publish(entry, health_state_override(&entry->health, override, util_now_ms()));
+	publish(entry, health_state_order(&entry->health, order, util_now_ms()));
 }
 
 void backends_forgive(struct backends *b, uint32_t slot)
@@ -371,7 +372,7 @@ void backends_look(const struct backends *b, uint32_t slot, struct backend_view 
 	*ret = (struct backend_view){.takes_new = entry->health.bits & BACKEND_NEW,
 				     .reason = entry->health.reason,
 				     .since_ms = entry->health.since_ms,
-				     .override = entry->health.override,
+				     .order = entry->health.order,
 				     .failovers = entry->health.failovers,
 				     .part = (double)ramp_part(&entry->ramp, now) / RING_WHOLE,
 				     .ramp_left_ms = ramp_left_ms(&entry->ramp, now),

@@ -46,7 +46,7 @@ void backends_adopt(struct backends *backends, uint32_t slot);
  */
 void backends_follow(struct backends *backends, uint32_t slot, const struct route_stack *stack,
 		     const struct check_vips *vips, const struct address *address,
-		     enum health_override override);
+		     struct health_order order);
 
 /* The live routes have it no more: no packets, and its flows are forgotten at once. */
 void backends_drop(struct backends *backends, uint32_t slot);
@@ -54,7 +54,7 @@ void backends_drop(struct backends *backends, uint32_t slot);
 /* No bank has it: the map's entry becomes free. */
 void backends_release(struct backends *backends, uint32_t slot);
 
-void backends_override(struct backends *backends, uint32_t slot, enum health_override override);
+void backends_order(struct backends *backends, uint32_t slot, struct health_order order);
 
 /* It may return as if it had never gone down: an operator has seen to it. */
 void backends_forgive(struct backends *backends, uint32_t slot);
@@ -77,7 +77,7 @@ struct backend_view {
 	bool takes_new;
 	const char *reason; /* why not, or why it is forced up; "" otherwise */
 	uint64_t since_ms;  /* util_now_ms() of the last change */
-	enum health_override override;
+	struct health_order order;
 	char breaker[BREAKER_TEXT_MAX]; /* why it is open; "": closed, or out anyway */
 	const char *next_hop;		/* "eth0 02:00:00:00:00:01"; "" : not resolved */
 	uint64_t failovers;		/* since this process has had it: see struct health_state */

@@ -68,50 +68,57 @@ static const char *complaint_find(const struct health_state *state, uint64_t now
 	return text;
 }
 
-static void answer_set(struct answer *answer, uint8_t bits, const char *before, const char *detail)
+static void answer_set(struct answer *answer, uint8_t bits, const char *what, const char *who,
+		       const char *detail, const char *also)
 {
+	const char *joint = "";
+
+	if (*also)
+		joint = bits & BACKEND_NEW ? " although " : "; ";
 	answer->bits = bits;
-	snprintf(answer->reason, sizeof(answer->reason), "%s%s", before, detail);
+	snprintf(answer->reason, sizeof(answer->reason), "%s%s%s%s%s", what, who, detail, joint,
+		 also);
+}
+
+/* What was ordered; `also` is what speaks against new flows besides, or "". */
+static void answer_order(const struct health_state *state, const char *also, struct answer *answer)
+{
+	const struct health_order *order = &state->order;
+	const char *who = order->by_controller ? "controller" : "operator";
+	bool down = state->verdict == HEALTH_VERDICT_DOWN;
+
+	switch (order->override) {
+	case HEALTH_OVERRIDE_DOWN:
+		answer_set(answer, BACKEND_ROUTE, "down by ", who, "", "");
+		break;
+	case HEALTH_OVERRIDE_DRAIN:
+		answer_set(answer, BACKEND_ROUTE | (down || order->over ? 0 : BACKEND_KEEP),
+			   "drained by ", who, order->over ? ", time is up" : "", down ? also : "");
+		break;
+	default:
+		answer_set(answer, BITS_UP, "up by ", who, "", also);
+	}
 }
 
 static void answer_find(const struct health_state *state, uint64_t now_ms, struct answer *answer)
 {
 	char text[COMPLAINT_MAX];
 	const char *complaint = complaint_find(state, now_ms, text);
-	bool down = state->verdict == HEALTH_VERDICT_DOWN;
 
-	if (!state->routed) {
-		answer_set(answer, 0, "no next hop: ", state->route_detail);
-		return;
-	}
-	switch (state->override) {
-	case HEALTH_OVERRIDE_DOWN:
-		answer_set(answer, BACKEND_ROUTE, "down by operator", "");
-		break;
-	case HEALTH_OVERRIDE_DRAIN:
-		if (down)
-			answer_set(answer, BACKEND_ROUTE, "drained by operator; ", complaint);
-		else
-			answer_set(answer, BACKEND_KEEP | BACKEND_ROUTE, "drained by operator", "");
-		break;
-	case HEALTH_OVERRIDE_UP:
-		if (complaint)
-			answer_set(answer, BITS_UP, "up by operator although ", complaint);
-		else
-			answer_set(answer, BITS_UP, "up by operator", "");
-		break;
-	default:
-		if (complaint)
-			answer_set(answer, BACKEND_ROUTE, complaint, "");
-		else
-			answer_set(answer, BITS_UP, "", "");
-	}
+	if (!state->routed)
+		answer_set(answer, 0, "no next hop: ", state->route_detail, "", "");
+	else if (state->order.override != HEALTH_OVERRIDE_AUTO)
+		answer_order(state, complaint ? complaint : "", answer);
+	else if (complaint)
+		answer_set(answer, BACKEND_ROUTE, complaint, "", "", "");
+	else
+		answer_set(answer, BITS_UP, "", "", "", "");
 }
 
-static bool by_operator(const struct health_state *state)
+static bool by_order(const struct health_state *state)
 {
-	return state->routed && (state->override == HEALTH_OVERRIDE_DOWN ||
-				 state->override == HEALTH_OVERRIDE_DRAIN);
+	return state->routed && (state->order.override == HEALTH_OVERRIDE_DOWN ||
+				 state->order.override == HEALTH_OVERRIDE_DRAIN);
 }
 
 static unsigned int state_update(struct health_state *state, uint64_t now_ms)
@@ -127,7 +134,7 @@ static unsigned int state_update(struct health_state *state, uint64_t now_ms)
 	}
 	answer_find(state, now_ms, &answer);
 	if (answer.bits != state->bits) {
-		if (state->bits & ~answer.bits & BACKEND_NEW && !by_operator(state))
+		if (state->bits & ~answer.bits & BACKEND_NEW && !by_order(state))
 			state->failovers++;
 		state->bits = answer.bits;
 		state->been_up |= answer.bits & BACKEND_NEW;
@@ -245,9 +252,9 @@ unsigned int health_state_route(struct health_state *state, bool resolved, const
 	return state_update(state, now_ms);
 }
 
-unsigned int health_state_override(struct health_state *state, enum health_override override,
-				   uint64_t now_ms)
+unsigned int health_state_order(struct health_state *state, struct health_order order,
+				uint64_t now_ms)
 {
-	state->override = override;
+	state->order = order;
 	return state_update(state, now_ms);
 }

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Whether one backend may be sent to, from four inputs: what its health checks found, what its
- * flows showed, whether its next hop is known, and what an operator said. Pure: no I/O, no clock; `now_ms` is any
+ * flows showed, whether its next hop is known, and what an operator said, or a controller ("by
+ * controller"). Pure: no I/O, no clock; `now_ms` is any
  * clock that the caller likes, and comes back as `since_ms`.
  *
  *   next hop     override  checks         bits              reason
  *   unresolved   any       any            0                 "no next hop: WHY"
  *   resolved     down      any            ROUTE             "down by operator"
  *   resolved     drain     up, no result  KEEP ROUTE        "drained by operator"
+ *   resolved     drain     time is up     ROUTE             "drained by operator, time is up"
  *   resolved     drain     down           ROUTE             "drained by operator; health check: WHY"
  *   resolved     up        any            NEW KEEP ROUTE    "up by operator[ although health …]"
  *   resolved     auto      none, up       NEW KEEP ROUTE    ""
@@ -30,7 +32,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define HEALTH_REASON_MAX 192 /* bytes with the NUL; longer sentences are cut */
+#define HEALTH_REASON_MAX 208 /* bytes with the NUL; longer sentences are cut */
 #define HEALTH_DETAIL_MAX 144
 #define HEALTH_PASSIVE_MS 1000
 
@@ -40,6 +42,13 @@ enum health_override {
 	HEALTH_OVERRIDE_DOWN,
 	HEALTH_OVERRIDE_DRAIN,
 	HEALTH_OVERRIDE_MAX
+};
+
+/* What was said by hand, or by a controller that sees more than this host. */
+struct health_order {
+	enum health_override override;
+	bool by_controller;
+	bool over; /* of a drain: its time is up, and the flows it has are to go */
 };
 
 enum health_verdict {
@@ -61,7 +70,7 @@ struct health_state {
 	struct damping damping;
 	bool been_up; /* bits had BACKEND_NEW once; before, it is no outage that they have not */
 	bool routed;
-	enum health_override override;
+	struct health_order order;
 	char check_detail[HEALTH_DETAIL_MAX]; /* of the last failure; if passive: the evidence */
 	bool passive; /* the verdict is DOWN by what flows said, no check having failed since */
 	char route_detail[HEALTH_DETAIL_MAX]; /* why there is no next hop */
@@ -118,7 +127,7 @@ void health_state_forgive(struct health_state *state);
 unsigned int health_state_route(struct health_state *state, bool resolved, const char *detail,
 				uint64_t now_ms);
 
-unsigned int health_state_override(struct health_state *state, enum health_override override,
-				   uint64_t now_ms);
+unsigned int health_state_order(struct health_state *state, struct health_order order,
+				uint64_t now_ms);
 
 #endif

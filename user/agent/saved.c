@@ -194,11 +194,17 @@ int saved_overrides_write(const struct saved_override *overrides, size_t n, char
 	if (!out)
 		return -errno;
 	fputs("# Written by steerd. Change it through steerctl health.\n", out);
-	for (size_t i = 0; i < n; i++)
-		fprintf(out, "%s %s %s\n", overrides[i].stack,
+	for (size_t i = 0; i < n; i++) {
+		if (overrides[i].expires_unix_ms)
+			continue;
+		fprintf(out, "%s %s %s", overrides[i].stack,
 			overrides[i].whole_stack ? "*"
 						 : address_text(&overrides[i].address, address),
 			override_words[overrides[i].override]);
+		if (overrides[i].deadline_unix_ms)
+			fprintf(out, " until=%" PRIu64, overrides[i].deadline_unix_ms);
+		fputc('\n', out);
+	}
 	if (fclose(out) == EOF)
 		return -ENOMEM;
 	seal(rest, size, ret_text, ret_size);
@@ -208,6 +214,7 @@ int saved_overrides_write(const struct saved_override *overrides, size_t n, char
 static int read_override(const char *line, struct saved_override *ret)
 {
 	char stack[STEER_NAME], address[ADDRESS_TEXT_MAX], word[8];
+	const char *end = strchrnul(line, '\n'), *until;
 	struct saved_override override = {0};
 	static_assert(STEER_NAME == 32 && ADDRESS_TEXT_MAX == 46, "as the widths below");
 
@@ -221,6 +228,9 @@ static int read_override(const char *line, struct saved_override *ret)
 		if (!strcmp(word, override_words[i]))
 			override.override = (enum health_override)i;
 	if (override.override == HEALTH_OVERRIDE_AUTO)
+		return -EINVAL;
+	until = memmem(line, (size_t)(end - line), " until=", 7);
+	if (until && sscanf(until, " until=%" SCNu64, &override.deadline_unix_ms) != 1)
 		return -EINVAL;
 	*ret = override;
 	return 0;

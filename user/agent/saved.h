@@ -3,7 +3,7 @@
  * What the agent keeps on disk, as text and back. Pure. A text begins with a line that carries
  * the format's number and the SHA-256 of all that follows it; every line of it is a comment but
  * those of the content: for routes, what routes_yaml_parse() reads; for overrides, lines of
- * "STACK ADDRESS up|down|drain", with * for all of a stack's backends.
+ * "STACK ADDRESS up|down|drain[ until=UNIX_MS]", with * for all of a stack's backends.
  */
 #ifndef STEER_SAVED_H
 #define STEER_SAVED_H
@@ -30,6 +30,9 @@ struct saved_override {
 	bool whole_stack; /* `address` means nothing */
 	struct address address;
 	enum health_override override; /* never HEALTH_OVERRIDE_AUTO */
+	uint64_t deadline_unix_ms;     /* of a drain; 0: none */
+	bool forced;		       /* although it left a service without a backend; not saved */
+	uint64_t expires_unix_ms; /* of a controller's view, which is not saved; 0: an operator's */
 };
 
 void saved_routes_clear(struct saved_routes *saved); /* frees what it owns */

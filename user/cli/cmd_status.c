@@ -218,18 +218,48 @@ static const char *backend_state(const json_t *backend)
 	return json_flag_of(backend, "up") ? "up" : "down";
 }
 
+/* "; 12 flows left, 3 silent, let go in 4 min 10 s", as far as it drains. */
+static char *drain_rest(const json_t *backend)
+{
+	uint64_t left_ms = json_number_of(backend, "drain_left_ms");
+	uint64_t silent = json_number_of(backend, "silent_flows");
+	CLEANUP_FREE char *text = util_strdup("");
+	char part[FORMAT_MAX + 32], time[FORMAT_MAX];
+
+	if (json_number_of(backend, "flows_counted_unix_ms")) {
+		snprintf(part, sizeof(part), "%" PRIu64 " flows left",
+			 json_number_of(backend, "flows"));
+		append(&text, "", part);
+		snprintf(part, sizeof(part), "%" PRIu64 " silent", silent);
+		if (silent)
+			append(&text, ", ", part);
+	}
+	snprintf(part, sizeof(part), "let go in %s", format_duration(left_ms, time));
+	if (left_ms)
+		append(&text, ", ", part);
+	return TAKE(text);
+}
+
 /* Why it is down, or forced up, or has less than its share. */
 static char *backend_why(const json_t *backend)
 {
-	uint64_t left_ms = json_number_of(backend, "slow_start_left_ms");
-	const char *reason = json_text_of(backend, "reason");
-	char share[FORMAT_MAX], left[FORMAT_MAX];
+	uint64_t slow_ms = json_number_of(backend, "slow_start_left_ms");
+	uint64_t view_ms = json_number_of(backend, "view_left_ms");
+	char *why = util_strdup(json_text_of(backend, "reason"));
+	CLEANUP_FREE char *rest = drain_rest(backend);
+	char part[2 * FORMAT_MAX + 32], share[FORMAT_MAX], time[FORMAT_MAX];
 
-	if (!left_ms)
-		return util_strdup(reason);
-	return util_format("%s%sslow start: %s of its share, all in %s", reason,
-			   *reason ? "; " : "", format_share(json_real_of(backend, "part"), share),
-			   format_duration(left_ms, left));
+	snprintf(part, sizeof(part), "for %s more", format_duration(view_ms, time));
+	if (view_ms)
+		append(&why, " ", part);
+	if (*rest)
+		append(&why, "; ", rest);
+	snprintf(part, sizeof(part), "slow start: %s of its share, all in %s",
+		 format_share(json_real_of(backend, "part"), share),
+		 format_duration(slow_ms, time));
+	if (slow_ms)
+		append(&why, "; ", part);
+	return why;
 }
 
 static void add_backend(struct table *table, struct table_row *stack, const json_t *backend,

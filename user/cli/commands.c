@@ -24,6 +24,18 @@ static const struct args_flag split_flags[] = {
 	[SPLIT_SEGMENT] = {.name = "segment", .value = "SEGMENT", .is_later = true},
 };
 
+static const struct args_flag health_flags[] = {
+	[HEALTH_FORCE] = {.name = "force"},
+	[HEALTH_TTL] = {.name = "ttl", .value = "TIME"},
+};
+
+static const struct args_flag drain_flags[] = {
+	[DRAIN_DEADLINE] = {.name = "deadline", .value = "TIME"},
+	[DRAIN_WAIT] = {.name = "wait"},
+	[DRAIN_FORCE] = {.name = "force"},
+	[DRAIN_TTL] = {.name = "ttl", .value = "TIME"},
+};
+
 static const struct args_flag status_flags[] = {[STATUS_ROUTES] = {.name = "routes"}};
 
 static const struct args_flag events_flags[] = {
@@ -79,21 +91,24 @@ const struct cli_command commands[] = {
 	},
 	{
 		.name = "health",
-		.synopsis = "health STACK[/ADDRESS] up|down|auto",
+		.synopsis = "health STACK[/ADDRESS] up|down|auto [--force] [--ttl TIME]",
 		.summary = "override what health checks say",
 		.help = help_health,
 		.args_min = 2,
 		.args_max = 2,
 		.run = command_health,
+		FLAGS(health_flags),
 	},
 	{
 		.name = "drain",
-		.synopsis = "drain STACK[/ADDRESS]",
-		.summary = "no new flows; established ones stay",
+		.synopsis = "drain STACK[/ADDRESS] [--deadline TIME] [--wait] [--force] "
+			    "[--ttl TIME]",
+		.summary = "no new flows; established ones stay, for a while or for good",
 		.help = help_drain,
 		.args_min = 1,
 		.args_max = 1,
 		.run = command_drain,
+		FLAGS(drain_flags),
 	},
 	{
 		.name = "status",

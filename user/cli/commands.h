@@ -33,6 +33,8 @@ const char *const *commands_names(void);
 /* Indexes into cli_input.flags. */
 enum { APPLY_FILE, APPLY_DRY_RUN };
 enum { SPLIT_DRY_RUN, SPLIT_SEGMENT };
+enum { HEALTH_FORCE, HEALTH_TTL };
+enum { DRAIN_DEADLINE, DRAIN_WAIT, DRAIN_FORCE, DRAIN_TTL };
 enum { STATUS_ROUTES };
 enum { EVENTS_FOLLOW, EVENTS_AFTER, EVENTS_KIND };
 enum {

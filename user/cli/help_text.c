@@ -36,21 +36,35 @@ const char help_rollback[] =
 
 const char help_health[] =
 	"Forces a backend, or every backend of a stack, up or down; auto gives it back\n"
-	"to its checks. What becomes of the established flows of a backend that is down\n"
-	"is the service's on_backend_down. An override survives a restart of steerd.\n"
+	"to its checks, and lets one that was held down for going down often return.\n"
+	"What becomes of the established flows of a backend that is down is the\n"
+	"service's on_backend_down. An order survives a restart of steerd. Down is\n"
+	"refused where it would leave a service with no backend for new flows.\n"
+	"\n"
+	"      --force     even so\n"
+	"      --ttl TIME  a controller's view: it holds for so long unless it is said\n"
+	"                  again, and does not go before an order without --ttl\n"
 	"\n"
 	"Examples:\n"
 	"  steerctl health blue/10.1.0.11 down\n"
 	"  steerctl health blue/2001:db8:1::11 auto\n"
-	"  steerctl health green up\n";
+	"  steerctl health green down --ttl 30s\n";
 
 const char help_drain[] =
 	"Takes a backend, or a whole stack, out gently: new flows go elsewhere, those\n"
 	"it has stay until they end. 'steerctl health STACK[/ADDRESS] auto' ends it.\n"
+	"Refused where it would leave a service with no backend for new flows.\n"
+	"\n"
+	"      --deadline TIME  after that the flows that are left go as the service's\n"
+	"                       on_backend_down says; kept over a restart of steerd\n"
+	"      --wait           shows what is left, and ends when nothing is, or the\n"
+	"                       deadline has passed; with -o json a line each time\n"
+	"      --force          even if it leaves a service with no backend\n"
+	"      --ttl TIME       a controller's view, as of 'steerctl health'\n"
 	"\n"
 	"Examples:\n"
 	"  steerctl drain blue/10.1.0.11\n"
-	"  steerctl drain blue\n";
+	"  steerctl drain blue --deadline 5m --wait\n";
 
 const char help_status[] =
 	"Shows the node, its interfaces, each service with its stacks, and each stack\n"
