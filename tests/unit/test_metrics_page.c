@@ -19,16 +19,6 @@
 #define BACKENDS 1000
 #define PAGE_MAX (64u << 20)
 
-/* What the loop may be away for at the most; a health check waits for no longer (20 ms at least). */
-#define PIECE_MS_MAX 10
-#define PAGE_MS_MAX  200
-
-#ifdef __SANITIZE_ADDRESS__
-#define SLOWNESS 20
-#else
-#define SLOWNESS 1
-#endif
-
 static const struct page_table *const series_only[] = {&page_series_table};
 static const struct metrics_origin origin = {.node = "n", .version = "v"};
 
@@ -154,30 +144,20 @@ static void print_cost(const struct fixture *f, const char *name)
 		      name, f->size, f->pieces, f->largest, f->total_us, f->longest_us);
 }
 
-/* The best of a few tries: other work on the machine is no fault of the page. */
-static void check_cost(struct fixture *f, enum metrics_format format, const char *name)
+/* How long that takes is for `make accuracy` to say. */
+static void check_pieces(struct fixture *f, enum metrics_format format, const char *name)
 {
-	unsigned long long best_us = UINT64_MAX, best_longest_us = UINT64_MAX;
-
-	for (int i = 0; i < 5; i++) {
-		make_page(f, format);
-		if (f->total_us < best_us)
-			best_us = f->total_us;
-		if (f->longest_us < best_longest_us)
-			best_longest_us = f->longest_us;
-	}
+	make_page(f, format);
 	print_cost(f, name);
-	assert_true(best_us < PAGE_MS_MAX * 1000 * SLOWNESS);
-	assert_true(best_longest_us < PIECE_MS_MAX * 1000 * SLOWNESS);
 	assert_true(f->largest < METRICS_PIECE + (16u << 10));
 	assert_true(f->pieces > 10);
 }
 
-static void a_thousand_backends_do_not_stall_the_loop(void **state)
+static void a_page_of_a_thousand_backends_comes_in_small_pieces(void **state)
 {
-	check_cost(*state, METRICS_TEXT, "text");
-	check_cost(*state, METRICS_PROTOBUF, "protobuf");
-	check_cost(*state, METRICS_OTLP, "OTLP");
+	check_pieces(*state, METRICS_TEXT, "text");
+	check_pieces(*state, METRICS_PROTOBUF, "protobuf");
+	check_pieces(*state, METRICS_OTLP, "OTLP");
 }
 
 /* Each of a histogram's lines in turn: bounds that rise, counts that never fall. */
@@ -424,7 +404,7 @@ static void without_telemetry_there_is_nothing_to_show(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		BIG(a_thousand_backends_do_not_stall_the_loop),
+		BIG(a_page_of_a_thousand_backends_comes_in_small_pieces),
 		BIG(every_backend_has_its_histograms_whole),
 		BIG(values_that_change_under_the_page_keep_each_histogram_whole),
 		BIG(a_page_survives_that_its_routes_go_away),
