@@ -97,6 +97,24 @@ class Truths(World):
         self.truth.agent_back(1006)
         self.assertEqual(self.states("blue1", 1006.5), [DOWN])
 
+    def test_a_backend_that_steerd_uses_again_is_up(self):
+        self.down("blue1", 1000)
+        self.back("blue1", 1005)
+        self.truth.seen_up("blue1", 1005.5, 1005.6)  # the fault may still show
+        self.assertEqual(self.states("blue1", 1006), [RETURNING])
+        self.truth.seen_up("blue1", 1006.5, 1006.6)
+        self.assertEqual(self.states("blue1", 1006.4, 1006.7), [RETURNING, UP])
+
+    def test_what_was_seen_before_a_push_was_over_tells_nothing_of_it(self):
+        old, new = {"blue": 3, "green": 1}, {"blue": 1}
+        self.routes.push_begins(1000, new)
+        self.routes.seen(1000.1, 1000.2, old)
+        self.routes.push_done(1000.3, new, False)
+        self.routes.seen(1000.25, 1000.35, old)
+        self.assertIsNone(self.routes.only(1000.4, 1001))
+        self.routes.seen(1000.5, 1000.6, new)
+        self.assertEqual(self.routes.only(1000.7, 1001), new)
+
     def test_nothing_is_known_of_a_stack_while_it_fails_or_returns(self):
         self.assertTrue(self.truth.stack_takes("blue", 999, 999))
         self.down("blue1", 1000)
@@ -370,9 +388,24 @@ class VerdictsSeen(World):
         for at in (1003, 1006.5, 1008):
             self.one.on_status(self.status(at, down=["blue1"]))
         self.assertEqual(self.texts(), [])
-        self.one.on_status(self.status(1011, down=["blue1"]))
+        for at in (1009, 1011):
+            self.one.on_status(self.status(at, down=["blue1"]))
         self.assertEqual(self.texts(),
                          ["blue1 is well, and steerd has it down for 4.5 s: told so"])
+
+    def test_a_backend_that_flaps_may_be_held_down_for_longer(self):
+        for reason, broken in (("held down for 9 s more: went down 4 times in 39 s", 0),
+                               ("health check: timed out", 1)):
+            self.setUp()
+            self.plan.hold_off = 60
+            self.of(invariants.Verdicts)
+            self.down("blue1", 1000)
+            self.back("blue1", 1002)
+            for at in (1003, 1005.5, 1006.5, 1020):
+                status = self.status(at, down=["blue1"])
+                status.backends["blue1"].reason = reason
+                self.one.on_status(status)
+            self.assertEqual(len(self.texts()), broken, self.texts())
 
 
     def test_a_backend_that_was_out_between_two_looks_is_a_false_alarm(self):

@@ -11,6 +11,7 @@ from truth import DOWN, RETURNING, TRIED, UP
 CHANCE = 4.5
 ALARM_S = 0.5  # before and after a false alarm, in which requests may fail of it
 SINCE_MS = 20  # steerd reckons times of two clocks: the same one differs by a little
+HELD = "held down for "  # what steerd says of a backend that flaps
 KEEP = 20  # violations told of one invariant; the rest are counted
 
 
@@ -81,6 +82,7 @@ class Verdicts(Invariant):
         super().__init__(*args)
         self.last = None
         self.since = {}  # backend: first seen down although up
+        self.told = set()
         self.alarms = []  # (time, backend, why)
 
     def on_status(self, status):
@@ -97,18 +99,29 @@ class Verdicts(Invariant):
 
     def look(self, backend, seen, status):
         states = self.truth.tracks[backend].during(status.begun, status.ended)
+        held = seen.reason.startswith(HELD) and self.plan.hold_off
+        if seen.up:
+            self.truth.seen_up(backend, status.begun, status.ended)
         if states in ({UP}, {DOWN}):
             self.judged += 1
         if states == {DOWN} and seen.up:
             self.violate(status.begun, f"{backend} is down, and steerd calls it up")
-        if states != {UP} or seen.up:
+        if seen.up or not states <= {UP, RETURNING}:
             self.since.pop(backend, None)
-            return
-        since = self.since.setdefault(backend, status.begun)
-        if since and status.begun - since >= self.plan.recovery:
+        elif states == {RETURNING}:
+            since = self.truth.recovery_due[backend] - self.plan.recovery
+            self.out_too_long(backend, seen, status, since, bool(held))
+        else:
+            since = self.since.setdefault(backend, status.begun)
+            bound = self.plan.recovery + (self.plan.hold_off if held else 0)
+            self.out_too_long(backend, seen, status, since, status.begun - since < bound)
+
+    def out_too_long(self, backend, seen, status, since, excused):
+        took = status.begun - since
+        if took >= self.plan.recovery and not excused and backend not in self.told:
+            self.told.add(backend)
             self.violate(status.begun, f"{backend} is well, and steerd has it down for "
-                         f"{status.begun - since:.1f} s: {seen.reason}")
-            self.since[backend] = 0  # told once
+                         f"{took:.1f} s: {seen.reason}")
 
     def look_between(self, backend, last, status):
         """It was up, and is down, or is up again: taken out in between."""
@@ -393,7 +406,7 @@ class Routes(Invariant):
             wanted = " or ".join(split_text(s) for s in may)
             self.violate(status.begun, f"version {status.version} has {split_text(split)}, not "
                          f"{wanted}")
-        self.routes.seen(status.ended, split)
+        self.routes.seen(status.begun, status.ended, split)
 
 
 def split_text(split):

@@ -40,6 +40,8 @@ class Plan:
     trials: float = 1.0  # a second, of a breaker
     false_alarms: Optional[int] = None  # None: counted, not judged
     recovery: float = 5.0
+    hold_off: float = 0.0  # most, of a backend that flaps, beside recovery
+    slow_start: float = 0.0  # from up to its whole weight
     ready: float = 5.0
     within: float = 0.02
     flows: int = 500
@@ -144,7 +146,8 @@ def sections(doc):
         "bounds": section("bounds", {
             "detection": doc.duration, "detection_without_agent": doc.duration_or_none,
             "trials": doc.number, "false_alarms": doc.whole(0, 10**6),
-            "recovery": doc.duration, "ready": doc.duration, "within": doc.share,
+            "recovery": doc.duration, "hold_off": doc.duration, "slow_start": doc.duration,
+            "ready": doc.duration, "within": doc.share,
             "flows": doc.whole(10, 10**9)}),
         "blast_radius": section("blast_radius", {
             "backends": doc.whole(0, 10**6), "stacks": doc.whole(0, 256)}, ["backends"]),

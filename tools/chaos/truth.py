@@ -52,6 +52,7 @@ class Truth:
         self.plan = plan
         self.tracks = {b: Track() for b, _ in plan.backends()}
         self.effects = {}  # of faults in force: backend: (effect, since)
+        self.recovery_due = {}  # of backends that return: when they are to be back, flapping apart
         self.agent_there = True
         self.agent_changes = [(-math.inf, True)]
         self.alarms = []  # (begin, end) of what steerd took out although no fault is in force
@@ -80,8 +81,22 @@ class Truth:
         track.set(at, RETURNING if track.now() == DOWN else FAILING)
 
     def fault_over(self, backend, at):
-        due = at + self.plan.recovery if self.agent_there else math.inf
-        self.tracks[backend].set(at, RETURNING, (due, UP))
+        self.tracks[backend].set(at, RETURNING)
+        self.return_due(backend, at)
+
+    def return_due(self, backend, since):
+        """Back by then at the latest: steerd may hold down what flaps."""
+        due = since + self.plan.recovery if self.agent_there else math.inf
+        self.recovery_due[backend] = due
+        self.tracks[backend].pending = (due + self.plan.hold_off, UP)
+
+    def seen_up(self, backend, begun, ended):
+        """By steerd's word, when all that the fault may have brought is over."""
+        track = self.tracks[backend]
+        track.settle(begun)
+        since = max(track.times[-1], self.agent_changes[-1][0]) + self.plan.detection
+        if track.now() == RETURNING and track.pending and begun >= since:
+            track.pending = (min(track.pending[0], ended + self.plan.slow_start), UP)
 
     def agent_gone(self, at):
         self.agent_there = False
@@ -94,14 +109,15 @@ class Truth:
                 track.pending = (math.inf, track.pending[1])
 
     def agent_back(self, at):
+        self.recovery_due = {}  # of backends that return: when they are to be back, flapping apart
         self.agent_there = True
         self.agent_changes.append((at, True))
-        for track in self.tracks.values():
+        for backend, track in self.tracks.items():
             track.settle(at)
             if track.now() == TRIED:
                 track.set(at, FAILING, self.down_due(at))
             elif track.pending and track.pending[1] == UP:
-                track.pending = (at + self.plan.recovery, UP)
+                self.return_due(backend, at)
             elif track.pending:
                 track.pending = self.down_due(at)
 
@@ -146,22 +162,25 @@ class RoutesTruth:
 
     def __init__(self, split):
         self.times, self.may = [-math.inf], [[split]]
+        self.since = -math.inf  # the last push is over since then; inf: not yet
 
     def set(self, at, may):
         self.times.append(at)
         self.may.append(may)
 
     def push_begins(self, at, split):
+        self.since = math.inf
         self.set(at, self.may[-1] + [split])
 
     def push_done(self, at, split, taken):
+        self.since = at
         if taken:
             self.set(at, [split])
 
-    def seen(self, at, split):
+    def seen(self, begun, ended, split):
         """By steerd's own word, after a push of which nothing is known."""
-        if len(self.may[-1]) > 1 and split in self.may[-1]:
-            self.set(at, [split])
+        if begun >= self.since and len(self.may[-1]) > 1 and split in self.may[-1]:
+            self.set(ended, [split])
 
     def during(self, begin, end):
         first = bisect.bisect_right(self.times, begin) - 1
