@@ -2,7 +2,7 @@
 /*
  * Seeing that a backend is dead, or half dead, without asking it: sequential tests of what its
  * flows complete against what its peers' do. Pure: no I/O and no clock; a tick is one call of
- * detect_tick(), DETECT_TICK_MS or more apart. docs/failover.md says how it works and what it
+ * detect_tick(), DETECT_TICK_MS or more apart. docs/detection.md says how it works and what it
  * cannot see.
  *
  * Peers are the other backends of the stack that take new flows; where none of them has traffic,
