@@ -243,6 +243,14 @@ class SharesSeen(World):
         self.flow(invariants.Weights, {"blue": 0.70, "green": 0.30}, 40000)
         self.assertTrue(any("wanted 75.0%" in t for t in self.texts()), self.texts())
 
+    def test_weights_are_not_judged_while_steerd_has_somebody_out_who_is_well(self):
+        self.of(invariants.Weights)
+        self.truth.outs.append((1001, 1001.1))
+        self.flow(invariants.Weights, {"blue": 1.0}, 2000)
+        self.assertEqual((self.texts(), self.one.judged, self.one.excused), ([], 0, 1))
+        self.flow(invariants.Weights, {"blue": 1.0}, 2000, at=1010)
+        self.assertTrue(self.texts())
+
     def test_weights_of_survivors_are_those_without_the_dead(self):
         self.of(invariants.Weights)
         self.down("green1", 990)

@@ -104,6 +104,8 @@ class Verdicts(Invariant):
             self.truth.seen_up(backend, status.begun, status.ended)
         if states in ({UP}, {DOWN}):
             self.judged += 1
+        if states == {UP} and not seen.up:
+            self.truth.outs.append((status.begun, status.ended))
         if states == {DOWN} and seen.up:
             self.violate(status.begun, f"{backend} is down, and steerd calls it up")
         if seen.up or not states <= {UP, RETURNING}:
@@ -222,6 +224,7 @@ class Shares(Invariant):
     def __init__(self, *args):
         super().__init__(*args)
         self.windows = {}  # by scope
+        self.closed, self.excused = [], 0  # (scope, window) not judged yet; how many never are
         self.sums = {}  # (scope, name): [seen, possible, wanted]
         self.totals, self.clients = {}, {}  # by scope
 
@@ -253,8 +256,23 @@ class Shares(Invariant):
 
     def close(self, scope):
         window = self.windows.pop(scope, None)
-        if not window:
-            return
+        if window:
+            self.closed.append((scope, window))
+
+    def on_status(self, status):
+        self.judge_closed(status.begun - ALARM_S)
+
+    def judge_closed(self, until):
+        """Those of which it is known whether steerd had somebody out although well."""
+        ready = [(scope, w) for scope, w in self.closed if w.last < until]
+        self.closed = [(scope, w) for scope, w in self.closed if w.last >= until]
+        for scope, window in ready:
+            if self.truth.falsely_out(window.begun - ALARM_S, window.last + ALARM_S):
+                self.excused += 1
+            else:
+                self.judge_window(scope, window)
+
+    def judge_window(self, scope, window):
         wanted, total = dict(window.key), window.total()
         for name, p in wanted.items():
             entry = self.sums.setdefault((scope, name), [0, 0, 0.0])
@@ -279,6 +297,7 @@ class Shares(Invariant):
     def on_end(self, at):
         for scope in list(self.windows):
             self.close(scope)
+        self.judge_closed(math.inf)
         for scope, total in self.totals.items():
             if total < self.plan.flows:
                 continue
@@ -319,6 +338,7 @@ class Backends(Shares):
         self.weights = {}
 
     def on_status(self, status):
+        super().on_status(status)
         self.weights = {name: b.weight for name, b in status.backends.items()}
 
     def scopes(self, request):

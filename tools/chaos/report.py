@@ -66,6 +66,7 @@ class Report:
             "cpu_pressure": round(runner.pressure(), 3),
             "invariants": [{
                 "name": i.name, "says": i.says, "judged": i.judged, "violations": i.broken,
+                "excused": getattr(i, "excused", 0),
                 "first": [{"at": round(v.at - runner.begun, 3), "text": v.text}
                           for v in sorted(i.violations, key=lambda v: v.at)]}
                 for i in runner.invariants],

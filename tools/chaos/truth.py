@@ -56,6 +56,7 @@ class Truth:
         self.agent_there = True
         self.agent_changes = [(-math.inf, True)]
         self.alarms = []  # (begin, end) of what steerd took out although no fault is in force
+        self.outs = []  # (begin, end) of looks at which steerd had such a backend out
         self.stalls = []  # (begin, end) when the load itself came late
 
     def down_due(self, since):
@@ -139,6 +140,10 @@ class Truth:
 
     def false_alarm(self, begin, end):
         return any(a <= end and begin <= b for a, b in self.alarms)
+
+    def falsely_out(self, begin, end):
+        return self.false_alarm(begin, end) or any(
+            a <= end and begin <= b for a, b in self.outs)
 
     def agent_there_during(self, begin, end):
         there = True
