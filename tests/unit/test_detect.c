@@ -68,9 +68,9 @@ static void a_dead_backend_is_declared_in_time(void **state)
 {
 	static const struct goal goals[] = {
 		{FAULT_DEAD, 10, 0.4, 100, 1000, 2500}, {FAULT_DEAD, 10, 300, 100, 1300, 3000},
-		{FAULT_DEAD, 50, 0.4, 100, 220, 400},  {FAULT_DEAD, 50, 30, 100, 260, 500},
-		{FAULT_DEAD, 50, 300, 100, 650, 950},  {FAULT_DEAD, 250, 0.4, 100, 80, 120},
-		{FAULT_DEAD, 250, 300, 100, 250, 350}, {FAULT_DEAD, 1250, 0.4, 50, 40, 50},
+		{FAULT_DEAD, 50, 0.4, 100, 220, 400},	{FAULT_DEAD, 50, 30, 100, 260, 500},
+		{FAULT_DEAD, 50, 300, 100, 650, 950},	{FAULT_DEAD, 250, 0.4, 100, 80, 120},
+		{FAULT_DEAD, 250, 300, 100, 250, 350},	{FAULT_DEAD, 1250, 0.4, 50, 40, 50},
 		{FAULT_DEAD, 1250, 300, 50, 120, 160},
 	};
 
@@ -278,6 +278,38 @@ static void one_that_returns_well_is_left_alone(void **state)
 	}
 }
 
+static void set_out(struct world *w, uint32_t backend, bool out)
+{
+	w->backend[backend].out = out;
+	detect_open(w->detect, backend, !out);
+}
+
+/* Whoever held the fort alone has less to do all at once. */
+static void one_whose_peers_return_together_is_left_alone(void **state)
+{
+	static const double rates[] = {50, 250, 1250};
+	CLEANUP_FREE struct world *w = malloc(sizeof(*w));
+
+	(void)state;
+	assert_non_null(w);
+	for (uint64_t seed = 0; seed < 60; seed++) {
+		world_begin(w, seed, 4, rates[seed % 3]);
+		w->rtt_max_ms = seed % 2 ? 300 : 0.4;
+		world_run(w, 3);
+		for (uint32_t i = 1; i < 4; i++)
+			set_out(w, i, true);
+		w->backend[0].per_s *= 4;
+		world_run(w, 2);
+		w->backend[0].per_s /= 4;
+		for (uint32_t i = 1; i < 4; i++)
+			set_out(w, i, false);
+		world_run(w, 3);
+		if (w->declared)
+			fail_msg("seed %d: %s", (int)seed, w->last.evidence);
+		world_end(w);
+	}
+}
+
 /* Where nobody else in the stack has traffic. */
 static void backends_of_other_stacks_are_peers_for_want_of_others(void **state)
 {
@@ -387,6 +419,7 @@ int main(void)
 		cmocka_unit_test(the_last_that_takes_flows_is_never_declared),
 		cmocka_unit_test(one_that_returns_dead_is_found_again),
 		cmocka_unit_test(one_that_returns_well_is_left_alone),
+		cmocka_unit_test(one_whose_peers_return_together_is_left_alone),
 		cmocka_unit_test(backends_of_other_stacks_are_peers_for_want_of_others),
 		cmocka_unit_test(one_clients_failure_is_not_the_backends),
 		cmocka_unit_test(the_evidence_says_what_was_seen),

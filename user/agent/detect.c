@@ -107,6 +107,8 @@ void detect_open(struct detect *d, uint32_t slot, bool open)
 	if (open)
 		m->declared = false;
 	member_count(d, m, 1);
+	d->stacks[m->place.stack].sums.changed = d->now;
+	d->modes[m->place.mode].changed = d->now;
 	member_begin(d, m);
 }
 

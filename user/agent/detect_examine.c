@@ -84,11 +84,11 @@ static const struct detect_sums *peers_by_rate(const struct detect *d,
  */
 static double share_begun(const struct detect_member *m, const struct detect_sums *sums, int c)
 {
-	double least = 1, own, all;
+	double least = 1;
 
 	for (int w = 0; w < DETECT_WINDOWS; w++) {
-		own = m->windows.begun[c][w];
-		all = sums->windows.begun[c][w];
+		double own = m->windows.begun[c][w], all = sums->windows.begun[c][w];
+
 		own += sqrt(own) + 1;
 		if (own < least * all)
 			least = own / all;
@@ -98,7 +98,8 @@ static double share_begun(const struct detect_member *m, const struct detect_sum
 
 /*
  * The share that it had of completions lately, which follows SYNs by the round trips of its
- * clients as the present ones do; but no more than it has of the flows that begin.
+ * clients as the present ones do; but no more than it has of the flows that begin. Where the peers
+ * are others than before, that takes the shortest window to show.
  */
 static void test_peers(const struct detect *d, struct detect_member *m, int c,
 		       struct detect_case *ret)
@@ -108,7 +109,7 @@ static void test_peers(const struct detect *d, struct detect_member *m, int c,
 	double others = sums->rate[c] - m->rate[c], share, begun, per_s;
 	uint32_t seen = m->seen[sums == &d->modes[m->place.mode]][c];
 
-	if (others < RATE_MIN)
+	if (others < RATE_MIN || d->now - sums->changed <= detect_window_ticks[0])
 		return;
 	share = m->rate[c] / sums->rate[c];
 	begun = share_begun(m, sums, c);

@@ -66,6 +66,7 @@ struct detect_member {
 /* Over the open members of a stack, or of a forwarding mode; as of this tick, but for `done`. */
 struct detect_sums {
 	uint32_t done[DETECT_CHANNEL_MAX]; /* ever */
+	uint32_t changed;		   /* the last tick in which a member opened or closed */
 	double rate[DETECT_CHANNEL_MAX];
 	uint32_t lag[DETECT_CHANNEL_MAX]; /* the longest */
 	struct detect_windows windows;

@@ -36,10 +36,10 @@ static void sums_add(struct detect_sums *sums, const struct detect_member *m)
 		}
 }
 
-/* All but what has been done so far begins anew. */
+/* All but the history begins anew. */
 static void sums_reset(struct detect_sums *sums)
 {
-	struct detect_sums fresh = {};
+	struct detect_sums fresh = {.changed = sums->changed};
 
 	memcpy(fresh.done, sums->done, sizeof(fresh.done));
 	*sums = fresh;
@@ -89,11 +89,12 @@ static double common_wrong(const struct detect_sums *sums, int s, int w)
 static void follow_wrong(struct detect_stack *stack)
 {
 	const struct detect_windows *all = &stack->sums.windows;
-	double n, part;
 
 	for (int s = 0; s < SCAN_MAX; s++) {
-		n = all->begun[s][DETECT_WINDOWS - 1];
-		part = n > 0 ? fmax(0, all->open[s][DETECT_WINDOWS - 1] / n) : stack->usual[s];
+		double n = all->begun[s][DETECT_WINDOWS - 1], part = stack->usual[s];
+
+		if (n > 0)
+			part = fmax(0, all->open[s][DETECT_WINDOWS - 1] / n);
 		stack->usual[s] += (part - stack->usual[s]) / USUAL_TICKS;
 		stack->wrong[s] -= stack->wrong[s] / WRONG_TICKS;
 		for (int w = 0; w < DETECT_WINDOWS; w++)
