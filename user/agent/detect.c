@@ -10,6 +10,9 @@
 #define SLOW_FLOWS 4   /* begun in SLOW_TICKS: fewer are little */
 #define SLOW_TICKS 20
 
+const uint32_t detect_least[DETECT_CHANNEL_MAX] = {
+	[DETECT_CONNECT] = DETECT_CONNECT_LEAST, [DETECT_ANSWER] = DETECT_ANSWER_LEAST};
+
 struct detect *detect_new(uint32_t slots, detect_found found, void *userdata)
 {
 	struct detect *d = util_calloc(1, sizeof(*d));
@@ -114,7 +117,11 @@ void detect_open(struct detect *d, uint32_t slot, bool open)
 
 void detect_set_lag(struct detect *d, uint32_t slot, enum detect_channel channel, uint32_t ticks)
 {
-	d->members[slot].lag[channel] = ticks > DETECT_LAG_MAX ? DETECT_LAG_UNKNOWN : ticks;
+	if (ticks == DETECT_LAG_UNKNOWN || ticks > DETECT_LAG_MAX)
+		ticks = DETECT_LAG_UNKNOWN;
+	else if (ticks < detect_least[channel])
+		ticks = detect_least[channel];
+	d->members[slot].lag[channel] = ticks;
 }
 
 static bool is_slow(const struct detect *d, const struct detect_member *m)

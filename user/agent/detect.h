@@ -21,10 +21,17 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define DETECT_TICK_MS	    10
-#define DETECT_PAST	    256 /* ticks that are remembered */
-#define DETECT_LAG_MAX	    128 /* ticks; what takes longer is not looked for */
-#define DETECT_LAG_UNKNOWN  0
+#define DETECT_TICK_MS	   10
+#define DETECT_PAST	   256 /* ticks that are remembered */
+#define DETECT_LAG_MAX	   128 /* ticks; what takes longer is not looked for */
+#define DETECT_LAG_UNKNOWN 0
+/*
+ * What is shorter than this is a pause and no death: a process may have to wait for a CPU, where
+ * its kernel, which completes handshakes, does not.
+ */
+#define DETECT_CONNECT_LEAST 3	/* ticks */
+#define DETECT_ANSWER_LEAST  10 /* ticks */
+
 #define DETECT_EVIDENCE_MAX 128 /* bytes with the NUL */
 
 /*
@@ -82,7 +89,7 @@ void detect_drop(struct detect *detect, uint32_t slot);
 /* Whether packets take it for new flows at present. Only such are judged, or are peers. */
 void detect_open(struct detect *detect, uint32_t slot, bool open);
 
-/* Ticks within which nearly all flows of the slot complete, 99.5 % of them say. */
+/* Ticks within which nearly all flows of the slot complete, 99.5 % of them say; LEAST at least. */
 void detect_set_lag(struct detect *detect, uint32_t slot, enum detect_channel channel,
 		    uint32_t ticks);
 

@@ -120,7 +120,8 @@ static void test_peers(const struct detect *d, struct detect_member *m, int c,
 	per_s = sums->rate[c] * TICKS_PER_S;
 	if (case_add(ret, DETECT_SUSPECT, cusum->value - detect_threshold(DETECT_SUSPECT_S, per_s)))
 		say_completions(d, c, cusum, ret->evidence[DETECT_SUSPECT]);
-	if (case_add(ret, DETECT_DECLARED,
+	if (d->now - cusum->since + 1 >= detect_least[c] &&
+	    case_add(ret, DETECT_DECLARED,
 		     cusum->value - detect_threshold(DETECT_DECLARE_S, per_s)))
 		say_completions(d, c, cusum, ret->evidence[DETECT_DECLARED]);
 }

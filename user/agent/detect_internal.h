@@ -102,6 +102,7 @@ static inline const struct detect_counts *detect_at(const struct detect *d,
 	return &m->past[(d->now - ago) % DETECT_PAST];
 }
 
+extern const uint32_t detect_least[DETECT_CHANNEL_MAX]; /* ticks */
 extern const uint32_t detect_window_ticks[DETECT_WINDOWS];
 
 /* What others did before now is not to be compared with the member. */
