@@ -329,6 +329,14 @@ static void backends_of_other_stacks_are_peers_for_want_of_others(void **state)
 }
 
 /* What arrives in the pause is answered at its end. */
+static void pause_one(struct world *w, uint32_t backend, int ms)
+{
+	for (; ms >= 0; ms -= DETECT_TICK_MS) {
+		w->backend[backend].slow_ms = ms;
+		world_tick(w);
+	}
+}
+
 static void a_process_that_waits_for_a_cpu_is_not_dead(void **state)
 {
 	static const double rates[] = {50, 250, 1250};
@@ -340,13 +348,34 @@ static void a_process_that_waits_for_a_cpu_is_not_dead(void **state)
 		world_begin(w, seed, 4, rates[seed % 3]);
 		w->rtt_max_ms = 0.4;
 		world_run(w, 5);
-		for (int ms = 80; ms >= 0; ms -= DETECT_TICK_MS) {
-			w->backend[1].slow_ms = ms;
-			world_tick(w);
-		}
+		pause_one(w, 1, 80);
 		world_run(w, 1);
 		if (w->declared)
 			fail_msg("seed %d: %s", (int)seed, w->last.evidence);
+		world_end(w);
+	}
+}
+
+/* On a host where processes wait for long, longer silences are no deaths either. */
+static void pauses_that_ended_make_patient(void **state)
+{
+	CLEANUP_FREE struct world *w = malloc(sizeof(*w));
+	double ms;
+
+	(void)state;
+	assert_non_null(w);
+	for (uint64_t seed = 0; seed < 10; seed++) {
+		world_begin(w, seed, 4, 1250);
+		w->rtt_max_ms = 0.4;
+		world_run(w, 5);
+		pause_one(w, 1, 80);
+		world_run(w, 2);
+		pause_one(w, 2, 110);
+		world_run(w, 2);
+		if (w->declared)
+			fail_msg("seed %d: %s", (int)seed, w->last.evidence);
+		ms = world_fault(w, 3, FAULT_STOPPED, 3);
+		assert_true(ms > 110 && ms < 400);
 		world_end(w);
 	}
 }
@@ -445,6 +474,7 @@ int main(void)
 		cmocka_unit_test(one_whose_peers_return_together_is_left_alone),
 		cmocka_unit_test(backends_of_other_stacks_are_peers_for_want_of_others),
 		cmocka_unit_test(a_process_that_waits_for_a_cpu_is_not_dead),
+		cmocka_unit_test(pauses_that_ended_make_patient),
 		cmocka_unit_test(one_clients_failure_is_not_the_backends),
 		cmocka_unit_test(the_evidence_says_what_was_seen),
 		cmocka_unit_test(one_without_traffic_is_looked_at_less_and_met_again),

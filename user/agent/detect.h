@@ -27,8 +27,10 @@
 #define DETECT_LAG_UNKNOWN 0
 /*
  * What is shorter than this is a pause and no death: a process may have to wait for a CPU, where
- * its kernel, which completes handshakes, does not.
+ * its kernel, which completes handshakes, does not. Nor is what is shorter than twice the longest
+ * silence of late from which a backend of the stack came back by itself, up to the most.
  */
+#define DETECT_PATIENCE_MOST 50 /* ticks */
 #define DETECT_CONNECT_LEAST 3	/* ticks */
 #define DETECT_ANSWER_LEAST  10 /* ticks */
 

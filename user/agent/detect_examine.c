@@ -8,6 +8,7 @@
 #define TICKS_PER_S    (1000.0 / DETECT_TICK_MS)
 #define RATE_MIN       (2 / TICKS_PER_S) /* completions per tick that make somebody a peer */
 #define PEER_COMPLETED 8		 /* flows that peers completed meanwhile, at least */
+#define PAUSE_S	       3600		 /* between silences by chance that look like pauses */
 #define ALONE_WINDOW   2
 
 /*
@@ -55,7 +56,7 @@ static void say_scan(const struct detect_member *m, int s, uint32_t w, double pe
 	else
 		snprintf(text, DETECT_EVIDENCE_MAX,
 			 "%.0f of %.0f %s unanswered after %u ms where its peers had %.0f of %.0f",
-			 x, n, words[s].begun, m->lag[s] * DETECT_TICK_MS, peer_x, peer_n);
+			 x, n, words[s].begun, m->waited[s] * DETECT_TICK_MS, peer_x, peer_n);
 }
 
 /* True: it reached the threshold, and is the strongest so far: its evidence is asked for. */
@@ -96,31 +97,42 @@ static double share_begun(const struct detect_member *m, const struct detect_sum
 	return least;
 }
 
+/* The sum is back at nothing from where chance hardly leads: it was silent, and is no more. */
+static void learn_pause(struct detect_stack *stack, int c, const struct detect_cusum *before,
+			double per_s)
+{
+	if (before->peak >= detect_threshold(PAUSE_S, per_s))
+		stack->pause[c] = fmax(stack->pause[c], before->peak_at - before->since + 1);
+}
+
 /*
  * The share that it had of completions lately, which follows SYNs by the round trips of its
  * clients as the present ones do; but no more than it has of the flows that begin. Where the peers
  * are others than before, that takes the shortest window to show.
  */
-static void test_peers(const struct detect *d, struct detect_member *m, int c,
-		       struct detect_case *ret)
+static void test_peers(struct detect *d, struct detect_member *m, int c, struct detect_case *ret)
 {
 	const struct detect_sums *sums = peers_by_rate(d, m, c);
 	struct detect_cusum *cusum = &m->peers[c];
 	double others = sums->rate[c] - m->rate[c], share, begun, per_s;
+	struct detect_cusum before;
 	uint32_t seen = m->seen[sums == &d->modes[m->place.mode]][c];
 
 	if (others < RATE_MIN || d->now - sums->changed <= detect_window_ticks[0])
 		return;
 	share = m->rate[c] / sums->rate[c];
 	begun = share_begun(m, sums, c);
+	before = *cusum;
 	detect_cusum_step(cusum, share < begun ? share : begun, m->done[c],
 			  sums->done[c] - seen - m->done[c], d->now);
-	if (cusum->value <= 0)
-		return;
 	per_s = sums->rate[c] * TICKS_PER_S;
+	if (cusum->value <= 0) {
+		learn_pause(&d->stacks[m->place.stack], c, &before, per_s);
+		return;
+	}
 	if (case_add(ret, DETECT_SUSPECT, cusum->value - detect_threshold(DETECT_SUSPECT_S, per_s)))
 		say_completions(d, c, cusum, ret->evidence[DETECT_SUSPECT]);
-	if (d->now - cusum->since + 1 >= detect_least[c] &&
+	if (d->now - cusum->since + 1 >= detect_patience(d, m, c) &&
 	    case_add(ret, DETECT_DECLARED,
 		     cusum->value - detect_threshold(DETECT_DECLARE_S, per_s)))
 		say_completions(d, c, cusum, ret->evidence[DETECT_DECLARED]);
@@ -197,7 +209,7 @@ static void test_scans(const struct detect *d, const struct detect_member *m,
 		}
 }
 
-void detect_examine(const struct detect *d, struct detect_member *m, struct detect_case *ret)
+void detect_examine(struct detect *d, struct detect_member *m, struct detect_case *ret)
 {
 	*ret = (struct detect_case){.score = {-INFINITY, -INFINITY}};
 	for (int c = 0; c < DETECT_CHANNEL_MAX; c++) {

@@ -52,6 +52,7 @@ struct detect_member {
 	uint32_t fed;	  /* last tick that is in `past` */
 	uint32_t changed; /* last tick in which anything happened */
 	uint32_t lag[DETECT_CHANNEL_MAX];
+	uint32_t waited[DETECT_CHANNEL_MAX]; /* the lag that was gone by: patience may be longer */
 	struct detect_counts *past;	   /* [DETECT_PAST], by tick; NULL: nothing happened ever */
 	uint32_t done[DETECT_CHANNEL_MAX]; /* in this tick */
 	double rate[DETECT_CHANNEL_MAX];   /* completions per tick, over the last seconds */
@@ -79,6 +80,8 @@ struct detect_stack {
 	uint32_t declared;
 	struct detect_sums sums;
 	double usual[SCAN_MAX]; /* part that goes wrong, on average of late */
+	double pause
+		[DETECT_CHANNEL_MAX]; /* ticks: the longest of late that somebody came back from */
 	double wrong[SCAN_MAX]; /* part that went wrong with all but one, at the worst of late */
 };
 
@@ -103,6 +106,10 @@ static inline const struct detect_counts *detect_at(const struct detect *d,
 }
 
 extern const uint32_t detect_least[DETECT_CHANNEL_MAX]; /* ticks */
+
+/* Ticks of silence that are no death in this member's stack. */
+uint32_t detect_patience(const struct detect *d, const struct detect_member *m, int channel);
+
 extern const uint32_t detect_window_ticks[DETECT_WINDOWS];
 
 /* What others did before now is not to be compared with the member. */
@@ -112,7 +119,7 @@ void detect_seen(const struct detect *d, struct detect_member *m);
 void detect_windows_look(const struct detect *d, struct detect_member *m);
 
 /* Moves the member's tests on by this tick, and sums them up. */
-void detect_examine(const struct detect *d, struct detect_member *m, struct detect_case *ret);
+void detect_examine(struct detect *d, struct detect_member *m, struct detect_case *ret);
 
 /* All of a tick that follows the feeding. */
 void detect_judge(struct detect *d);

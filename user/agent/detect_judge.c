@@ -8,6 +8,7 @@
 
 #define WRONG_TICKS    2000   /* the time over which the worst of late is forgotten */
 #define USUAL_TICKS    1000   /* the time over which what goes wrong is averaged */
+#define PAUSE_TICKS    60000  /* the time over which pauses are forgotten */
 #define WRONG_FLOWS    20     /* of which so many are looked at, at least */
 #define SUSPICION_GONE (-2.0) /* below the threshold, until it can be suspected again */
 
@@ -89,6 +90,9 @@ static double common_wrong(const struct detect_sums *sums, int s, int w)
 static void follow_wrong(struct detect_stack *stack)
 {
 	const struct detect_windows *all = &stack->sums.windows;
+
+	for (int c = 0; c < DETECT_CHANNEL_MAX; c++)
+		stack->pause[c] -= stack->pause[c] / PAUSE_TICKS;
 
 	for (int s = 0; s < SCAN_MAX; s++) {
 		double n = all->begun[s][DETECT_WINDOWS - 1], part = stack->usual[s];

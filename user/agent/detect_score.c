@@ -16,6 +16,10 @@ static void cusum_add(struct detect_cusum *c, double gain, uint32_t own, uint32_
 	c->value += gain;
 	c->own += own;
 	c->peers += peers;
+	if (c->value > c->peak) {
+		c->peak = c->value;
+		c->peak_at = now;
+	}
 	if (c->value <= 0)
 		*c = (struct detect_cusum){};
 }

@@ -16,6 +16,8 @@ struct detect_cusum {
 	uint32_t since; /* the tick in which value left 0 */
 	uint32_t own;	/* completions since then: the backend's */
 	uint32_t peers; /* and those of its peers */
+	double peak;	/* of value since then */
+	uint32_t peak_at;
 };
 
 /*

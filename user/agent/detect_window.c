@@ -17,19 +17,30 @@ const uint32_t detect_window_ticks[DETECT_WINDOWS] = {
 #define REPEATED_MS   1000 /* after the first, a SYN is repeated (RFC 6298) */
 #define REPEAT_WINDOW 4	   /* the shortest for repeats, which come a second after the SYN */
 
+uint32_t detect_patience(const struct detect *d, const struct detect_member *m, int c)
+{
+	double twice = fmin(2 * d->stacks[m->place.stack].pause[c], DETECT_PATIENCE_MOST);
+
+	return (uint32_t)fmax(twice, detect_least[c]);
+}
+
 static void look_overdue(const struct detect *d, struct detect_member *m, int c, uint32_t w)
 {
 	const struct detect_counts *now = detect_at(d, m, 0);
 	const struct detect_counts *then = detect_at(d, m, detect_window_ticks[w]);
 	double begun = now->begun[c] - then->begun[c], done = now->done[c] - then->done[c], aged;
+	uint32_t lag = detect_patience(d, m, c);
 
 	if (c == DETECT_CONNECT && detect_window_ticks[w] * DETECT_TICK_MS < REPEATED_MS)
 		done -= now->repeated - then->repeated;
 	m->windows.begun[c][w] = (float)begun;
 	m->windows.open[c][w] = (float)(begun - done);
-	if (m->lag[c] == DETECT_LAG_UNKNOWN || m->lag[c] >= detect_window_ticks[w])
+	if (lag < m->lag[c])
+		lag = m->lag[c];
+	if (m->lag[c] == DETECT_LAG_UNKNOWN || lag >= detect_window_ticks[w])
 		return;
-	aged = detect_at(d, m, m->lag[c])->begun[c] - then->begun[c];
+	m->waited[c] = lag;
+	aged = detect_at(d, m, lag)->begun[c] - then->begun[c];
 	m->windows.aged[c][w] = (float)aged;
 	m->windows.gone[c][w] = (float)fmax(0, fmin(aged - done, aged));
 }
