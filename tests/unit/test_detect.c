@@ -81,9 +81,9 @@ static void a_dead_backend_is_declared_in_time(void **state)
 static void a_stopped_process_is_declared_though_its_kernel_goes_on(void **state)
 {
 	static const struct goal goals[] = {
-		{FAULT_STOPPED, 50, 0.4, 100, 300, 600},  {FAULT_STOPPED, 50, 300, 100, 750, 1100},
-		{FAULT_STOPPED, 250, 0.4, 100, 140, 200}, {FAULT_STOPPED, 250, 300, 100, 350, 500},
-		{FAULT_STOPPED, 1250, 0.4, 50, 110, 120}, {FAULT_STOPPED, 1250, 300, 50, 180, 280},
+		{FAULT_STOPPED, 50, 0.4, 100, 380, 700},  {FAULT_STOPPED, 50, 300, 100, 750, 1100},
+		{FAULT_STOPPED, 250, 0.4, 100, 200, 280}, {FAULT_STOPPED, 250, 300, 100, 350, 500},
+		{FAULT_STOPPED, 1250, 0.4, 50, 160, 180}, {FAULT_STOPPED, 1250, 300, 50, 220, 320},
 	};
 
 	(void)state;
@@ -348,7 +348,7 @@ static void a_process_that_waits_for_a_cpu_is_not_dead(void **state)
 		world_begin(w, seed, 4, rates[seed % 3]);
 		w->rtt_max_ms = 0.4;
 		world_run(w, 5);
-		pause_one(w, 1, 80);
+		pause_one(w, 1, 130);
 		world_run(w, 1);
 		if (w->declared)
 			fail_msg("seed %d: %s", (int)seed, w->last.evidence);
@@ -368,14 +368,14 @@ static void pauses_that_ended_make_patient(void **state)
 		world_begin(w, seed, 4, 1250);
 		w->rtt_max_ms = 0.4;
 		world_run(w, 5);
-		pause_one(w, 1, 80);
+		pause_one(w, 1, 130);
 		world_run(w, 2);
-		pause_one(w, 2, 110);
+		pause_one(w, 2, 190);
 		world_run(w, 2);
 		if (w->declared)
 			fail_msg("seed %d: %s", (int)seed, w->last.evidence);
 		ms = world_fault(w, 3, FAULT_STOPPED, 3);
-		assert_true(ms > 110 && ms < 400);
+		assert_true(ms > 190 && ms < 500);
 		world_end(w);
 	}
 }

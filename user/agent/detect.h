@@ -32,7 +32,7 @@
  */
 #define DETECT_PATIENCE_MOST 50 /* ticks */
 #define DETECT_CONNECT_LEAST 3	/* ticks */
-#define DETECT_ANSWER_LEAST  10 /* ticks */
+#define DETECT_ANSWER_LEAST  15 /* ticks */
 
 #define DETECT_EVIDENCE_MAX 128 /* bytes with the NUL */
 
