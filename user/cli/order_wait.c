@@ -26,8 +26,8 @@ struct wait {
 	const struct order *order;
 	uint64_t since;
 	const char *stack, *address; /* NULL: all of the stack; as the daemon writes it */
-	struct left last; /* at_ms 0: none yet */
-	bool redraws;	  /* the line, on a terminal */
+	struct left last;	     /* at_ms 0: none yet */
+	bool redraws;		     /* the line, on a terminal */
 };
 
 static void add_backend(struct left *left, const json_t *backend, uint64_t since)
