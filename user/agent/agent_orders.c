@@ -38,7 +38,7 @@ static bool is_meant(const struct route_stack *stack, size_t i, const struct add
 	       (stack->backends_n && !address_compare(&stack->backends[i].address, address));
 }
 
-/* Whether any backend of the stack takes new flows; of `target`, those at `address` do not count. */
+/* Whether a backend of the stack takes new flows; of `target`, those at `address` do not count. */
 static bool takes_new(const struct agent *agent, const struct compiled_stack *stack,
 		      const struct compiled_stack *target, const struct address *address)
 {
