@@ -499,15 +499,15 @@ static void a_large_interval_comes_in_several_messages(void **state)
 
 static void streams_beyond_the_bound_are_refused(void **state)
 {
-	struct rpc_stream *streams[TELEMETRY_READERS_MAX];
+	struct rpc_stream *streams[TELEMETRY_STREAMS_MAX];
 
 	(void)state;
-	for (size_t i = 0; i < TELEMETRY_READERS_MAX; i++) {
+	for (size_t i = 0; i < TELEMETRY_STREAMS_MAX; i++) {
 		streams[i] = watch(60000, true, 0);
 		drop(receive(streams[i]));
 	}
 	expect_refusal(watch(1000, false, 0), RPC_CODE_RESOURCE_EXHAUSTED, "at most 64");
-	for (size_t i = 0; i < TELEMETRY_READERS_MAX; i++)
+	for (size_t i = 0; i < TELEMETRY_STREAMS_MAX; i++)
 		rpc_stream_close(streams[i]);
 }
 

@@ -196,7 +196,7 @@ void api_watch_telemetry(struct rpc_call *call, const Steerd__V1__WatchTelemetry
 	if (err) {
 		rpc_call_fail(call, RPC_CODE_RESOURCE_EXHAUSTED,
 			      "no more telemetry streams are served (at most %d at once): end one",
-			      TELEMETRY_READERS_MAX);
+			      TELEMETRY_STREAMS_MAX);
 		return;
 	}
 	rpc_call_on_closed(call, stream_closed, stream);

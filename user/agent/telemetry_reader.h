@@ -10,7 +10,8 @@
 
 #include "agent/telemetry.h"
 
-#define TELEMETRY_READERS_MAX 64
+#define TELEMETRY_STREAMS_MAX 64			  /* of callers */
+#define TELEMETRY_READERS_MAX (TELEMETRY_STREAMS_MAX + 1) /* and breaker_tune.h's */
 
 struct telemetry_reader;
 
