@@ -11,7 +11,7 @@
 #include "agent/telemetry.h"
 
 #define TELEMETRY_STREAMS_MAX 64			  /* of callers */
-#define TELEMETRY_READERS_MAX (TELEMETRY_STREAMS_MAX + 1) /* and breaker_tune.h's */
+#define TELEMETRY_READERS_MAX (TELEMETRY_STREAMS_MAX + 2) /* and breaker_tune.h's, detector.h's */
 
 struct telemetry_reader;
 
