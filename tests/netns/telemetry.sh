@@ -25,9 +25,12 @@ accuracy_settled "$LAB_DIR/good.telemetry"
 expect "requests, by stack" "$(lab_json "$LAB_DIR/good.telemetry" \
 	'sorted(s["stack"] for s in d["series"] for c in s["errors"] if c["name"] == "requests")')" \
 	"['blue', 'green']"
-expect "responses of all requests" "$(lab_json "$LAB_DIR/good.telemetry" \
+responses=$(lab_json "$LAB_DIR/good.telemetry" \
 	'sum(int(l["count"]) for s in d["series"] for l in s["latencies"]
-		if l["kind"] == "LATENCY_KIND_RESPONSE")')" 400
+		if l["kind"] == "LATENCY_KIND_RESPONSE")')
+# A flow that takes another's place among the samples ends what is measured of it.
+[ "$responses" -ge 390 ] && [ "$responses" -le 400 ] ||
+	lab_fail "of 400 requests $responses responses were measured"
 expect "abandoned requests" "$(lab_json "$LAB_DIR/good.telemetry" \
 	'sum(int(c["value"]) for s in d["series"] for c in s["errors"] if c["name"] == "abandoned")')" 0
 expect "events about abandoned requests" "$(steerctl events | grep -c "while its request waited")" 0
