@@ -85,11 +85,8 @@ static int run_slot(const struct packet *in, uint32_t slot, int *ret_action, str
 static void check_same_bytes(const char *name, const struct packet *got,
 			     const struct packet *expected)
 {
-	if (got->size == expected->size && !memcmp(got->data, expected->data, got->size))
-		return;
-	packet_dump("expected", expected->data, expected->size);
-	packet_dump("got", got->data, got->size);
-	fail_msg("%s: other bytes than expected", name);
+	if (packet_differs(expected, got))
+		fail_msg("%s: other bytes than expected", name);
 }
 
 /* A packet, and the service's port that the steering program finds the same backend by. */

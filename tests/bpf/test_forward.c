@@ -67,12 +67,8 @@ static void check_way(const struct way *way)
 	if (outcome.reason != REASON_FORWARDED || outcome.action != XDP_TX)
 		fail_msg("%s: %s, action %u", way->name, fixture_reason_name(outcome.reason),
 			 outcome.action);
-	if (outcome.out.size == expected.size &&
-	    !memcmp(outcome.out.data, expected.data, expected.size))
-		return;
-	packet_dump("expected", expected.data, expected.size);
-	packet_dump("got", outcome.out.data, outcome.out.size);
-	fail_msg("%s: other bytes than expected", way->name);
+	if (packet_differs(&expected, &outcome.out))
+		fail_msg("%s: other bytes than expected", way->name);
 }
 
 #define CHECK_WAYS(...)                                                                            \

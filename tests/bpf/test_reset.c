@@ -117,12 +117,8 @@ static void check_exchange(const struct exchange *e)
 	if (outcome.reason != REASON_RESET || outcome.action != XDP_TX)
 		fail_msg("%s: %s, action %u", e->name, fixture_reason_name(outcome.reason),
 			 outcome.action);
-	if (outcome.out.size == expected.size &&
-	    !memcmp(outcome.out.data, expected.data, expected.size))
-		return;
-	packet_dump("expected", expected.data, expected.size);
-	packet_dump("got", outcome.out.data, outcome.out.size);
-	fail_msg("%s: other bytes than expected", e->name);
+	if (packet_differs(&expected, &outcome.out))
+		fail_msg("%s: other bytes than expected", e->name);
 }
 
 #define CHECK_EXCHANGES(...)                                                                       \

@@ -304,3 +304,12 @@ void packet_dump(const char *title, const void *data, size_t size)
 		fprintf(stderr, "%s%02x", i % 16 ? " " : "\n  ", bytes[i]);
 	fprintf(stderr, "\n");
 }
+
+bool packet_differs(const struct packet *expected, const struct packet *got)
+{
+	if (got->size == expected->size && !memcmp(got->data, expected->data, expected->size))
+		return false;
+	packet_dump("expected", expected->data, expected->size);
+	packet_dump("got", got->data, got->size);
+	return true;
+}

@@ -105,4 +105,7 @@ uint16_t packet_checksum(const void *data, size_t size, uint32_t start);
 /* Bytes as hex, 16 a line, to standard error. */
 void packet_dump(const char *title, const void *data, size_t size);
 
+/* Shows both if their bytes are not the same. */
+bool packet_differs(const struct packet *expected, const struct packet *got);
+
 #endif

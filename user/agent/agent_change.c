@@ -5,20 +5,11 @@
 #include <errno.h>
 #include <linux/membarrier.h>
 #include <sys/syscall.h>
-#include <time.h>
 
 #include "common/log.h"
 #include "common/util.h"
 
 #define GRACE_US 100000 /* far longer than a packet can be in the program */
-
-static uint64_t now_us(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-}
 
 static void on_backend_freed(uint32_t slot, void *userdata)
 {
@@ -82,7 +73,7 @@ static void on_fresh_backend(uint32_t slot, const struct route_stack *stack,
 /* No packet that began under the bank we are about to write can still be reading it. */
 static void wait_for_packets(const struct agent *agent)
 {
-	if (now_us() - agent->activated_us < GRACE_US)
+	if (util_now_us() - agent->activated_us < GRACE_US)
 		syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
 }
 
@@ -147,7 +138,7 @@ void agent_switch(struct agent *agent, unsigned int bank)
 	telemetry_activate(agent->telemetry, bank, now);
 	if (agent->detector)
 		detector_set_routes(agent->detector, now);
-	agent->activated_us = now_us();
+	agent->activated_us = util_now_us();
 	agent->change++;
 	free(agent->dirty);
 	agent->dirty = util_calloc(now->routes->stacks_n, sizeof(*agent->dirty));
@@ -182,7 +173,7 @@ static void save_live(struct agent *agent, const struct agent_change *change, bo
 		change->saved(change->userdata, err);
 }
 
-/* begun_us: when the change was asked for, by now_us(). */
+/* begun_us: when the change was asked for, by util_now_us(). */
 static void note_change(struct agent *agent, const struct agent_change *change,
 			const struct plan *plan, uint64_t version, uint64_t begun_us)
 {
@@ -265,7 +256,7 @@ int agent_apply(struct agent *agent, struct routes *taken, const struct agent_ch
 {
 	CLEANUP_ROUTES struct routes *routes = taken;
 	const struct compiled *live = agent_live(agent);
-	uint64_t begun_us = now_us();
+	uint64_t begun_us = util_now_us();
 	struct plan plan;
 	int err = check(agent, routes, problems);
 
@@ -382,7 +373,7 @@ int agent_rollback(struct agent *agent, const char *service, const struct agent_
 {
 	unsigned int bank = agent_idle_bank(agent);
 	struct compiled *before = agent->compiled[bank];
-	uint64_t begun_us = now_us();
+	uint64_t begun_us = util_now_us();
 
 	if (!before || !agent_live(agent)) {
 		problems_add(problems, "", 0,

@@ -59,11 +59,6 @@ void backends_order(struct backends *backends, uint32_t slot, struct health_orde
 /* It may return as if it had never gone down: an operator has seen to it. */
 void backends_forgive(struct backends *backends, uint32_t slot);
 
-/*
- * Not to be judged by how fast it is: it has not taken new flows yet, or is in its slow start.
- */
-bool backends_warming(const struct backends *backends, uint32_t slot);
-
 /* Its flows look bad: it is asked at once, if it is asked at all. */
 void backends_suspect(struct backends *backends, uint32_t slot);
 

@@ -138,10 +138,3 @@ void backends_ramp_end(struct backend_entry *entry)
 			leave(b, i);
 	store(entry, 0);
 }
-
-bool backends_warming(const struct backends *b, uint32_t slot)
-{
-	const struct backend_entry *entry = &b->entries[slot];
-
-	return !entry->health.been_up || entry->ramp.running;
-}

@@ -70,15 +70,6 @@ static uint64_t checker_now(const struct checker *checker)
 	return now_us;
 }
 
-/* Not the loop's time, which is as old as the slowest thing that the loop has done since. */
-static uint64_t clock_now(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-}
-
 static uint64_t checker_random(struct checker *checker)
 {
 	checker->random += 0x9e3779b97f4a7c15ULL;
@@ -264,7 +255,7 @@ static bool check_takes_turn(struct check *check, uint64_t now_us)
 static void check_start(struct check *check)
 {
 	struct checker *checker = check->checker;
-	uint64_t now_us = clock_now();
+	uint64_t now_us = util_now_us(); /* the loop's time is as old as what it did last */
 
 	check_dequeue(check);
 	if (!check_takes_turn(check, now_us))
@@ -285,7 +276,7 @@ static void check_start(struct check *check)
 static void check_time_out(struct check *check, uint64_t due_us)
 {
 	uint64_t timeout_us = check->timeout_ms * 1000ULL;
-	uint64_t now_us = clock_now();
+	uint64_t now_us = util_now_us(); /* the loop's time is as old as what it did last */
 	char detail[PROBE_DETAIL_MAX];
 
 	if (!check_advance(check))

@@ -110,6 +110,11 @@ unsigned long long util_now_ns(void)
 	return (unsigned long long)now.tv_sec * 1000000000 + (unsigned long long)now.tv_nsec;
 }
 
+unsigned long long util_now_us(void)
+{
+	return util_now_ns() / 1000;
+}
+
 unsigned long long util_unix_ms(void)
 {
 	return clock_ms(CLOCK_REALTIME);
