@@ -196,6 +196,9 @@ static struct lab_path path_segment(const char *name, enum lab_telemetry telemet
 	const uint16_t payload = HARNESS_SIZE - 14 - 20 - 32;
 	struct lab_path path = path4(name, "203.0.113.1");
 
+	path.request = path.packet;
+	packet_build(&path.answer, pkt_eth(), pkt_ip4(CLIENT4, "203.0.113.1", .length = 20 + 20),
+		     pkt_tcp(40000, 443, TH_ACK), pkt_payload(42));
 	path.telemetry = telemetry;
 	path.sequence_step = data ? payload : 0;
 	packet_build(&path.packet, pkt_eth(),

@@ -24,6 +24,8 @@ struct lab_path {
 	const char *name;
 	struct packet packet;  /* of a flow that may be known */
 	struct packet opening; /* the first of a flow */
+	struct packet request; /* telemetry's rows: then the first data, and the client's ACK of */
+	struct packet answer;  /* an answer, after which no breaker watches the flow any longer */
 	uint32_t action;       /* XDP_* that the program must answer with */
 	enum lab_telemetry telemetry;
 	uint32_t sequence_step;	  /* bytes of data in each packet, where they have to be new */

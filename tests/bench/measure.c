@@ -12,6 +12,22 @@
 #define LIVE_FRAMES	(1U << 22) /* of one measurement */
 #define LIVE_ROUNDS	3
 
+/* A flow that is measured, or was met by SYN at least, and has had its first answer. */
+static int open_measured(struct bench *b, const struct row *row, uint32_t flows)
+{
+	const struct packet *packets[] = {&row->path.opening, &row->path.request,
+					  &row->path.answer};
+	double ignored;
+	int err = 0;
+
+	fixture_forget_flows(&b->fixture);
+	lab_sample(&b->fixture, row->path.telemetry == LAB_SAMPLED);
+	for (size_t i = 0; i < ARRAY_SIZE(packets) && !err; i++)
+		err = drive_run(b->drive, row->program_fd, packets[i], flows, 1, &ignored);
+	lab_sample(&b->fixture, false);
+	return err;
+}
+
 /* Brings caches and flow table into the state that the row is about. */
 static int prepare(struct bench *b, const struct row *row, const struct packet *packet)
 {
@@ -21,10 +37,7 @@ static int prepare(struct bench *b, const struct row *row, const struct packet *
 
 	drive_number(b->drive, 0);
 	if (row->kind == FLOWS_MEASURED) {
-		fixture_forget_flows(&b->fixture);
-		lab_sample(&b->fixture, row->path.telemetry == LAB_SAMPLED);
-		err = drive_run(b->drive, row->program_fd, &row->path.opening, flows, 1, &ignored);
-		lab_sample(&b->fixture, false);
+		err = open_measured(b, row, flows);
 		if (err)
 			return err;
 		drive_number(b->drive, row->path.sequence_step);
