@@ -169,6 +169,16 @@ void world_run(struct world *w, double seconds)
 		world_tick(w);
 }
 
+void world_hang(struct world *w, double seconds)
+{
+	for (uint32_t n = (uint32_t)(seconds * 1000 / DETECT_TICK_MS); n; n--) {
+		w->tick++;
+		for (uint32_t i = 0; i < w->backends; i++)
+			backend_tick(w, &w->backend[i]);
+	}
+	detect_late(w->detect);
+}
+
 double world_fault(struct world *w, uint32_t backend, enum fault fault, double seconds)
 {
 	uint32_t begun = w->tick;

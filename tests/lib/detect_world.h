@@ -54,6 +54,9 @@ void world_end(struct world *world);
 void world_tick(struct world *world);
 void world_run(struct world *world, double seconds);
 
+/* Backends go on, and nobody looks at them; the next tick is late. */
+void world_hang(struct world *world, double seconds);
+
 /* The backend gets a fault; milliseconds until it is declared, or -1: not within `seconds`. */
 double world_fault(struct world *world, uint32_t backend, enum fault fault, double seconds);
 

@@ -278,6 +278,29 @@ static void one_that_returns_well_is_left_alone(void **state)
 	}
 }
 
+/* Whoever has few flows is looked at in some ticks only. */
+static void nobody_is_declared_after_a_time_without_looks(void **state)
+{
+	static const double rates[] = {10, 75, 400};
+	CLEANUP_FREE struct world *w = malloc(sizeof(*w));
+
+	(void)state;
+	assert_non_null(w);
+	for (uint64_t seed = 0; seed < 30; seed++) {
+		world_begin(w, seed, 2 + seed % 3, rates[seed % 3]);
+		w->backend[0].per_s /= 5;
+		w->rtt_max_ms = 1;
+		world_run(w, 5);
+		for (int i = 0; i < 10; i++) {
+			world_hang(w, 3 * world_uniform(w));
+			world_run(w, world_uniform(w));
+		}
+		if (w->declared)
+			fail_msg("seed %d: %s", (int)seed, w->last.evidence);
+		world_end(w);
+	}
+}
+
 static void set_out(struct world *w, uint32_t backend, bool out)
 {
 	w->backend[backend].out = out;
@@ -471,6 +494,7 @@ int main(void)
 		cmocka_unit_test(the_last_that_takes_flows_is_never_declared),
 		cmocka_unit_test(one_that_returns_dead_is_found_again),
 		cmocka_unit_test(one_that_returns_well_is_left_alone),
+		cmocka_unit_test(nobody_is_declared_after_a_time_without_looks),
 		cmocka_unit_test(one_whose_peers_return_together_is_left_alone),
 		cmocka_unit_test(backends_of_other_stacks_are_peers_for_want_of_others),
 		cmocka_unit_test(a_process_that_waits_for_a_cpu_is_not_dead),

@@ -131,12 +131,19 @@ static bool is_slow(const struct detect *d, const struct detect_member *m)
 	return m->last.begun[DETECT_CONNECT] - then->begun[DETECT_CONNECT] < SLOW_FLOWS;
 }
 
+void detect_late(struct detect *d)
+{
+	d->late = true;
+}
+
 bool detect_is_due(const struct detect *d, uint32_t slot)
 {
 	const struct detect_member *m = &d->members[slot];
 	uint32_t every = IDLE_EVERY;
 
-	if (m->busy)
+	if (d->late)
+		every = 1;
+	else if (m->busy)
 		every = is_slow(d, m) ? SLOW_EVERY : 1;
 	return (d->now + slot) % every == 0;
 }
@@ -221,5 +228,6 @@ void detect_tick(struct detect *d)
 		}
 		member_tire(d, m);
 	}
+	d->late = false;
 	d->now++;
 }

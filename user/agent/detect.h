@@ -95,6 +95,12 @@ void detect_open(struct detect *detect, uint32_t slot, bool open);
 void detect_set_lag(struct detect *detect, uint32_t slot, enum detect_channel channel,
 		    uint32_t ticks);
 
+/*
+ * The coming tick is late: all slots are due in it, so that what happened meanwhile is compared
+ * with what happened meanwhile.
+ */
+void detect_late(struct detect *detect);
+
 /* The slot is to be fed in this tick; one with little traffic need not be in each. */
 bool detect_is_due(const struct detect *detect, uint32_t slot);
 

@@ -90,6 +90,7 @@ struct detect {
 	void *userdata;
 	uint32_t slots;
 	uint32_t now; /* tick */
+	bool late;    /* the one that comes */
 	struct detect_member *members;
 	uint32_t *busy;
 	uint32_t busy_n;

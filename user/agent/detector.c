@@ -10,6 +10,7 @@
 #include "common/util.h"
 
 #define TICK_US	     (DETECT_TICK_MS * 1000ULL)
+#define LATE_US	     (2 * TICK_US) /* after the last tick */
 #define LAG_TICKS    (DETECT_LAG_EVERY_S * 1000 / DETECT_TICK_MS)
 #define CONNECT_LAG  102	/* ticks, while nothing was measured: a SYN's first repeat */
 #define LAG_OF_STACK UINT32_MAX /* a backend's own is not known */
@@ -43,6 +44,7 @@ struct detector {
 	struct detect *detect;
 	sd_event_source *timer;
 	uint32_t tick;
+	uint64_t ticked_us; /* util_now_us() of the last tick */
 	const struct compiled *live; /* NULL: none yet */
 	struct watched *watched;
 	size_t watched_n;
@@ -161,6 +163,9 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *userdata)
 	struct detector *d = userdata;
 
 	(void)usec;
+	if (util_now_us() - d->ticked_us > LATE_US)
+		detect_late(d->detect);
+	d->ticked_us = util_now_us();
 	d->tick++;
 	if (d->live && d->tick % LAG_TICKS == 0)
 		look_at_latencies(d);
