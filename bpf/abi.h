@@ -318,11 +318,13 @@ struct backend {
 	__u32 outer_sum; /* IPv4: sum of the outer header words known beforehand, as they lie */
 	__u32 unused;
 	char stack[STEER_NAME]; /* empty: the slot is free */
-	/* The agent's own, and for the next agent: a slow start. */
-	__u64 ramp_began_ms; /* CLOCK_MONOTONIC; 0: none */
-	__u16 ramp_lacks;    /* of its slots in its stack's ring, in 1/65536 */
-	__u8 unused2[22];
+	/* The agent's own, and for the next agent: what it has of its slots in its stack's ring. */
+	__u64 ramp_began_ms; /* of its slow start, CLOCK_MONOTONIC; 0: none */
+	__u16 ramp_lacks;    /* what that leaves it without, in 1/65536 */
+	__u8 slow_step;	     /* an outlier's: how often the rest was halved, or BACKEND_SLOW_NONE */
+	__u8 unused2[21];
 };
+#define BACKEND_SLOW_NONE 3 /* it has none of its slots */
 static_assert(sizeof(struct backend) == 128, "two cache lines");
 static_assert(offsetof(struct backend, stack) == 64, "what packets read is one cache line");
 static_assert(offsetof(struct backend, dst_mac) % 8 == 0, "one word");

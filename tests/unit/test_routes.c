@@ -375,6 +375,7 @@ static void every_field_makes_a_difference(void **state)
 		{"  green:\n    backends", "  green:\n    forward: ipip\n    backends"},
 		{"  green:\n    backends", "  green:\n    stage: canary\n    backends"},
 		{"  green:\n    backends", "  green:\n    slow_start: 1s\n    backends"},
+		{"  green:\n    backends", "  green:\n    on_slow_backend: keep\n    backends"},
 		{"  green:\n    backends",
 		 "  green:\n    health: {type: tcp, port: 80}\n    backends"},
 		{"203.0.113.3", "203.0.113.4"},

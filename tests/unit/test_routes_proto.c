@@ -19,6 +19,7 @@ static const char full[] =
 	"    stage: production\n"
 	"    labels: {region: eu-west, release: '1.41'}\n"
 	"    slow_start: 90s\n"
+	"    on_slow_backend: keep\n"
 	"    health: {type: http, port: 8080, path: /healthz, interval: 100ms, timeout: 80ms,\n"
 	"             via: direct, status: 200-299, host: shop.example, body: 'all is well'}\n"
 	"    backends: [{address: 10.1.0.11, weight: 0}, {address: '2001:db8:1::11'}]\n"
@@ -141,6 +142,7 @@ static void what_a_message_leaves_out_has_its_default(void **state)
 	assert_int_equal(routes->stacks[0].forward, FORWARD_AS_L2);
 	assert_int_equal(routes->stacks[0].stage, STAGE_UNSPECIFIED);
 	assert_int_equal(routes->stacks[0].slow_start_ms, 0);
+	assert_int_equal(routes->stacks[0].on_slow_backend, BACKEND_SLOW_SHIFT);
 	assert_string_equal(routes->stacks[0].health.path, "/");
 	assert_int_equal(routes->stacks[0].health.via, HEALTH_VIA_PATH);
 	assert_null(routes->stacks[0].health.host);
@@ -190,6 +192,7 @@ static void values_that_have_no_place_are_refused_with_their_path(void **state)
 	m.service.sticky = &m.sticky;
 	m.sticky.by = (Steerd__V1__StickyBy)95;
 	m.service.on_backend_down = (Steerd__V1__OnBackendDown)-1;
+	m.stack.on_slow_backend = (Steerd__V1__OnSlowBackend)7;
 	m.vips[0] = (char *)"";
 	m.ports[0] = 0;
 	assert_int_equal(routes_from_proto(&m.routes, &routes, &problems), -EINVAL);
@@ -199,6 +202,7 @@ static void values_that_have_no_place_are_refused_with_their_path(void **state)
 		said,
 		"stacks.blue.stage: stage is 99, which is not known here\n"
 		"stacks.blue.forward: forward is 98, which is not known here\n"
+		"stacks.blue.on_slow_backend: on_slow_backend is 7, which is not known here\n"
 		"stacks.blue.health.type: type is 97, which is not known here\n"
 		"stacks.blue.health.port: port is 65536; it must be 1 to 65535\n"
 		"stacks.blue.health.status_min: status_min is 65736; it must be 200 to 599\n"

@@ -28,6 +28,7 @@ static const char full[] =
 	"      - {address: 10.1.0.11, weight: 200}\n"
 	"      - {address: \"2001:db8:1::11\"}\n"
 	"    slow_start: 30s\n"
+	"    on_slow_backend: keep\n"
 	"  green:\n"
 	"    forward: ipip\n"
 	"    health: {type: tcp, port: 443, interval: 500ms}\n"
@@ -95,6 +96,7 @@ static void every_key_arrives_in_its_field(void **state)
 	assert_string_equal(blue->health.body, "all: \xc3\xbc \"well\"");
 	assert_int_equal(blue->health.line, 8);
 	assert_int_equal(blue->slow_start_ms, 30000);
+	assert_int_equal(blue->on_slow_backend, BACKEND_SLOW_KEEP);
 	assert_int_equal(blue->backends_n, 2);
 	assert_string_equal(address_text(&blue->backends[1].address, text), "2001:db8:1::11");
 	assert_int_equal(blue->backends[0].weight, 200);
@@ -116,7 +118,7 @@ static void every_key_arrives_in_its_field(void **state)
 	assert_int_equal(shop->split_n, 3);
 	assert_string_equal(shop->split[0].stack, "blue");
 	assert_int_equal(shop->split[0].weight, 95);
-	assert_int_equal(shop->split[0].line, 29);
+	assert_int_equal(shop->split[0].line, 30);
 	assert_true(shop->sticky_by_client);
 	assert_int_equal(shop->on_backend_down, BACKEND_DOWN_KEEP);
 	assert_int_equal(shop->failover_n, 2);
@@ -306,6 +308,9 @@ static const struct refusal {
 	 "routes.yaml:3: 'on_backend_down' is 'rest' (did you mean 'reset'?); it must be move, "
 	 "keep or reset\n"},
 	{STACK "    capacity: 20000\n", "routes.yaml:3: not supported yet: stacks.blue.capacity\n"},
+	{STACK "    on_slow_backend: kep\n",
+	 "routes.yaml:3: 'on_slow_backend' is 'kep' (did you mean 'keep'?); it must be shift or "
+	 "keep\n"},
 	{STACK "    slow_start: 30\n",
 	 "routes.yaml:3: 'slow_start' is '30', which has no unit; write 30ms or 30s\n"},
 	{STACK "    slow_start: soon\n",

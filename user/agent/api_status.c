@@ -135,6 +135,7 @@ static void fill_backend(struct arena *arena, const struct agent *agent,
 	status->bytes = look.bytes;
 	status->next_hop = (char *)look.next_hop;
 	status->part = look.part;
+	status->slow = (char *)look.slow;
 	status->slow_start_left_ms = look.ramp_left_ms;
 	fill_order(agent, stack, i, &look.order, status);
 	status->check = arena_take(arena,

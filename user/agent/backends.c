@@ -374,8 +374,10 @@ void backends_look(const struct backends *b, uint32_t slot, struct backend_view 
 				     .since_ms = entry->health.since_ms,
 				     .order = entry->health.order,
 				     .failovers = entry->health.failovers,
-				     .part = (double)ramp_part(&entry->ramp, now) / RING_WHOLE,
+				     .part = (double)ring_backend_part(backend_entry_map(entry)) /
+					     RING_WHOLE,
 				     .ramp_left_ms = ramp_left_ms(&entry->ramp, now),
+				     .slow = backends_slow_text(entry),
 				     .next_hop = entry->next_hop};
 	if (view->has_telemetry && ret->takes_new)
 		breaker_text(&view->watch[slot], util_now_ns(), ret->breaker);

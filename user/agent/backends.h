@@ -68,6 +68,19 @@ void backends_declare(struct backends *backends, uint32_t slot, const char *evid
 /* Time passes for one that was declared, and is not checked. */
 void backends_wait(struct backends *backends, uint32_t slot);
 
+/*
+ * Whether its speed matters: it takes new flows, and nobody ordered that. *ret_warm: it has done so
+ * for a while, and its slow start is over.
+ */
+bool backends_slow_may(const struct backends *backends, uint32_t slot, bool *ret_warm);
+
+/* The step of outlier.h that it is at, also by an earlier agent's doing. */
+uint8_t backends_slow_step(const struct backends *backends, uint32_t slot);
+
+/* It is at this step now, for the reason given. */
+void backends_slow_set(struct backends *backends, uint32_t slot, uint8_t step,
+		       const char *evidence);
+
 struct backend_view {
 	bool takes_new;
 	const char *reason; /* why not, or why it is forced up; "" otherwise */
@@ -76,8 +89,9 @@ struct backend_view {
 	char breaker[BREAKER_TEXT_MAX]; /* why it is open; "": closed, or out anyway */
 	const char *next_hop;		/* "eth0 02:00:00:00:00:01"; "" : not resolved */
 	uint64_t failovers;		/* since this process has had it: see struct health_state */
-	double part;			/* of its share of new flows: below 1 in its slow start */
+	double part;			/* of its share of new flows: below 1 for the next two */
 	uint32_t ramp_left_ms;		/* until all of it; 0: no slow start */
+	const char *slow;		/* in what it is far slower than its peers; "": it is not */
 	uint64_t packets;
 	uint64_t bytes;
 };

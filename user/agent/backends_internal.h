@@ -7,6 +7,7 @@
 #include "agent/check_aim.h"
 #include "agent/checker.h"
 #include "agent/nexthop.h"
+#include "agent/outlier.h"
 #include "agent/ramp.h"
 
 struct backend_entry {
@@ -25,6 +26,7 @@ struct backend_entry {
 	char next_hop[IF_NAMESIZE + 20];
 	uint32_t slow_start_ms;
 	struct ramp ramp;
+	char slow[OUTLIER_EVIDENCE_MAX]; /* why it has less of its share; "": it has not */
 };
 
 struct backends {
@@ -78,6 +80,9 @@ void backends_ramp_begin(struct backend_entry *entry);
 
 /* entry->slow_start_ms was set: what runs goes by it, also what an earlier agent began. */
 void backends_ramp_configure(struct backend_entry *entry);
+
+/* Why it has less of its share; "": it has not, or that is its slow start. */
+const char *backends_slow_text(const struct backend_entry *entry);
 
 void backends_ramp_end(struct backend_entry *entry); /* where none runs: nothing */
 

@@ -123,7 +123,7 @@ struct ring_parts {
 static uint32_t slot_part(const struct ring_parts *parts, uint32_t slot)
 {
 	return is_wanted(slot_state(parts->view, slot), parts->want)
-		       ? RING_WHOLE - parts->view->backends[slot].ramp_lacks
+		       ? ring_backend_part(&parts->view->backends[slot])
 		       : 0;
 }
 

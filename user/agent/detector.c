@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-#include "agent/detector.h"
+#include "agent/detector_internal.h"
 
 #include <errno.h>
 #include <netinet/in.h>
 
-#include "agent/detect_lag.h"
 #include "agent/telemetry_reader.h"
 #include "common/log.h"
 #include "common/util.h"
@@ -14,44 +13,6 @@
 #define LAG_TICKS    (DETECT_LAG_EVERY_S * 1000 / DETECT_TICK_MS)
 #define CONNECT_LAG  102	/* ticks, while nothing was measured: a SYN's first repeat */
 #define LAG_OF_STACK UINT32_MAX /* a backend's own is not known */
-
-/* One backend of the live routes. */
-struct watched {
-	uint32_t slot;
-	uint16_t stack;
-};
-
-struct stack_lags {
-	char name[STEER_NAME];
-	struct detect_lag lag[DETECT_CHANNEL_MAX];
-	uint32_t ticks[DETECT_CHANNEL_MAX];
-};
-
-/* By slot. */
-struct slot_state {
-	bool watched;
-	uint32_t weight,
-		weights; /* its own and its stack's: shares are learnt anew where they change */
-	struct detect_lag *lag; /* [DETECT_CHANNEL_MAX]; NULL: nothing measured */
-};
-
-struct detector {
-	const struct datapath_view *view;
-	struct telemetry *telemetry;
-	struct telemetry_reader *reader;
-	struct backends *backends;
-	const struct slots *backend_slots;
-	struct detect *detect;
-	sd_event_source *timer;
-	uint32_t tick;
-	uint64_t ticked_us; /* util_now_us() of the last tick */
-	const struct compiled *live; /* NULL: none yet */
-	struct watched *watched;
-	size_t watched_n;
-	struct slot_state *slots;
-	struct stack_lags *stacks; /* as live->stacks */
-	size_t stacks_n;
-};
 
 static void on_found(void *userdata, const struct detect_finding *finding)
 {
@@ -103,7 +64,7 @@ static void add_samples(struct detector *d, const struct series_totals *now,
 	static const enum latency_kind kinds[] = {
 		[DETECT_CONNECT] = LATENCY_CONNECT, [DETECT_ANSWER] = LATENCY_RESPONSE};
 	const struct route_stack *route = routes_find_stack(d->live->routes, now->stack);
-	struct stack_lags *stack;
+	struct watched_stack *stack;
 	struct address address;
 	char key[BANK_KEY_MAX];
 	uint32_t slot;
@@ -124,6 +85,7 @@ static void add_samples(struct detector *d, const struct series_totals *now,
 	for (int c = 0; c < DETECT_CHANNEL_MAX; c++)
 		detect_lag_add(&d->slots[slot].lag[c], now->bucket[kinds[c]],
 			       before ? before->bucket[kinds[c]] : NULL);
+	detector_add_samples(&d->slots[slot], now, before);
 }
 
 /* The longer of a backend's own and its stack's; unknown, if either is too long to wait for. */
@@ -149,6 +111,7 @@ static void look_at_latencies(struct detector *d)
 		add_samples(d, now, before);
 		telemetry_reader_sent(d->reader, at);
 	}
+	detector_find_outliers(d);
 	for (size_t i = 0; i < d->stacks_n; i++)
 		for (int c = 0; c < DETECT_CHANNEL_MAX; c++)
 			d->stacks[i].ticks[c] = detect_lag_ticks(&d->stacks[i].lag[c],
@@ -209,6 +172,7 @@ static void forget(struct detector *d, uint32_t slot)
 {
 	detect_drop(d->detect, slot);
 	free(d->slots[slot].lag);
+	free(d->slots[slot].samples);
 	d->slots[slot] = (struct slot_state){};
 }
 
@@ -263,6 +227,8 @@ static void watch_stack(struct detector *d, const struct compiled *compiled, siz
 		place.has_weight = weight;
 		detect_put(d->detect, stack->slots[i], &place,
 			   slot->weight != weight || slot->weights != weights);
+		if (!slot->watched)
+			slot->outlier.step = backends_slow_step(d->backends, stack->slots[i]);
 		slot->watched = true;
 		slot->weight = weight;
 		slot->weights = weights;
@@ -272,9 +238,9 @@ static void watch_stack(struct detector *d, const struct compiled *compiled, siz
 }
 
 /* A stack keeps what was measured under its name. */
-static struct stack_lags *make_stacks(const struct detector *d, const struct compiled *compiled)
+static struct watched_stack *make_stacks(const struct detector *d, const struct compiled *compiled)
 {
-	struct stack_lags *stacks = util_calloc(compiled->routes->stacks_n, sizeof(*stacks));
+	struct watched_stack *stacks = util_calloc(compiled->routes->stacks_n, sizeof(*stacks));
 
 	for (size_t i = 0; i < compiled->routes->stacks_n; i++) {
 		snprintf(stacks[i].name, sizeof(stacks[i].name), "%s",
@@ -283,6 +249,7 @@ static struct stack_lags *make_stacks(const struct detector *d, const struct com
 		for (size_t j = 0; j < d->stacks_n; j++)
 			if (!strcmp(stacks[i].name, d->stacks[j].name))
 				stacks[i] = d->stacks[j];
+		stacks[i].spare_percent = detector_spare_percent(compiled, i);
 	}
 	return stacks;
 }
@@ -291,7 +258,7 @@ void detector_set_routes(struct detector *d, const struct compiled *compiled)
 {
 	CLEANUP_FREE struct watched *were = TAKE(d->watched);
 	size_t were_n = d->watched_n, n = 0;
-	struct stack_lags *stacks = make_stacks(d, compiled);
+	struct watched_stack *stacks = make_stacks(d, compiled);
 
 	for (size_t i = 0; i < were_n; i++)
 		d->slots[were[i].slot].watched = false;

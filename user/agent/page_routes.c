@@ -89,6 +89,7 @@ enum backend_number {
 	BACKEND_BYTES,
 	BACKEND_UP,
 	BACKEND_BREAKER,
+	BACKEND_PART,
 	BACKEND_FAILOVERS
 };
 
@@ -123,6 +124,8 @@ static bool step_backend(struct metrics_out *out, const struct page_family *fami
 		metrics_gauge(out, look.takes_new, labels);
 	else if (what == BACKEND_BREAKER)
 		metrics_gauge(out, look.breaker[0] != 0, labels);
+	else if (what == BACKEND_PART)
+		metrics_gauge(out, look.part, labels);
 	else
 		metrics_count(out, backend_count(&look, what), labels);
 	return true;
@@ -183,6 +186,9 @@ static const struct page_family families[] = {
 	{{"steerd_breaker_open", METRIC_GAUGE,
 	  "Whether the kernel gives the backend no new flows though health would: 1 or 0."},
 	 step_backend, .part = {{BACKEND_BREAKER}}},
+	{{"steerd_backend_part_ratio", METRIC_GAUGE,
+	  "What a backend has of its share of new flows: less than 1 in its slow start, or if slow."},
+	 step_backend, .part = {{BACKEND_PART}}},
 	{{"steerd_failovers_total", METRIC_COUNTER,
 	  "Times that health checks or a lost next hop took the backend out of new flows."},
 	 step_backend, .part = {{BACKEND_FAILOVERS}}},

@@ -89,6 +89,8 @@ static void compare_stack(struct plan *plan, const struct route_stack *from,
 		add_change(plan, "stack %s: health check changed", to->name);
 	if (from->slow_start_ms != to->slow_start_ms)
 		add_change(plan, "stack %s: slow_start changed", to->name);
+	if (from->on_slow_backend != to->on_slow_backend)
+		add_change(plan, "stack %s: on_slow_backend changed", to->name);
 	compare_backends(plan, from, to);
 }
 

@@ -164,6 +164,13 @@ static uint32_t count_slots(const struct ring *base, uint16_t backend)
 	return n;
 }
 
+uint32_t ring_backend_part(const struct backend *backend)
+{
+	uint32_t part = RING_WHOLE - backend->ramp_lacks;
+
+	return backend->slow_step < BACKEND_SLOW_NONE ? part >> backend->slow_step : 0;
+}
+
 /* Slots that backends with a part still may keep, by backend + 1: 0 is not yet counted. */
 static bool keep_part(const struct ring *base, uint16_t backend, uint32_t part, uint32_t *quotas)
 {

@@ -39,6 +39,9 @@ int ring_build(const struct ring_member *members, size_t n, struct ring *ret);
 /* All of a backend's slots: what ring_overlay()'s parts are parts of. */
 #define RING_WHOLE 65536u
 
+/* What a backend has of its slots by its map entry, of RING_WHOLE. */
+uint32_t ring_backend_part(const struct backend *backend);
+
 /*
  * Which part of its slots a backend has now, 0 to RING_WHOLE. Below RING_WHOLE it has the first
  * such part, rounded up, of its slots in the order of their numbers, so that a growing part keeps

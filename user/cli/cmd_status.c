@@ -240,13 +240,25 @@ static char *drain_rest(const json_t *backend)
 	return TAKE(text);
 }
 
+/* "slow: 25.0 % of its share: half of its responses …"; "" where it is not. */
+static char *slow_text(const json_t *backend)
+{
+	const char *slow = json_text_of(backend, "slow");
+	char share[FORMAT_MAX];
+
+	if (!*slow)
+		return util_strdup("");
+	return util_format("slow: %s of its share: %s",
+			   format_share(json_real_of(backend, "part"), share), slow);
+}
+
 /* Why it is down, or forced up, or has less than its share. */
 static char *backend_why(const json_t *backend)
 {
 	uint64_t slow_ms = json_number_of(backend, "slow_start_left_ms");
 	uint64_t view_ms = json_number_of(backend, "view_left_ms");
 	char *why = util_strdup(json_text_of(backend, "reason"));
-	CLEANUP_FREE char *rest = drain_rest(backend);
+	CLEANUP_FREE char *rest = drain_rest(backend), *slow = slow_text(backend);
 	char part[2 * FORMAT_MAX + 32], share[FORMAT_MAX], time[FORMAT_MAX];
 
 	snprintf(part, sizeof(part), "for %s more", format_duration(view_ms, time));
@@ -259,6 +271,8 @@ static char *backend_why(const json_t *backend)
 		 format_duration(slow_ms, time));
 	if (slow_ms)
 		append(&why, "; ", part);
+	if (*slow)
+		append(&why, "; ", slow);
 	return why;
 }
 

@@ -278,8 +278,9 @@ bool routes_health_equal(const struct health_spec *a, const struct health_spec *
 static bool same_stack(const struct route_stack *a, const struct route_stack *b)
 {
 	if (!same_text(a->name, b->name) || a->stage != b->stage || a->forward != b->forward ||
-	    a->slow_start_ms != b->slow_start_ms || !routes_health_equal(&a->health, &b->health) ||
-	    a->labels_n != b->labels_n || a->backends_n != b->backends_n)
+	    a->slow_start_ms != b->slow_start_ms || a->on_slow_backend != b->on_slow_backend ||
+	    !routes_health_equal(&a->health, &b->health) || a->labels_n != b->labels_n ||
+	    a->backends_n != b->backends_n)
 		return false;
 	for (size_t i = 0; i < a->labels_n; i++) {
 		if (!same_text(a->labels[i].key, b->labels[i].key) ||

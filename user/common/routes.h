@@ -77,12 +77,19 @@ struct route_backend {
 	int line;	 /* in the file it came from; 0: none */
 };
 
+enum backend_slow {
+	BACKEND_SLOW_SHIFT, /* default: far slower than its peers, it gets less, then none */
+	BACKEND_SLOW_KEEP,  /* it keeps its share */
+	BACKEND_SLOW_MAX
+};
+
 struct route_stack {
 	char *name;
 	enum stage stage;
 	enum forward forward; /* default l2; local: one backend at most, only to be checked */
 	struct health_spec health;
 	uint32_t slow_start_ms; /* 0: none; 1 s to 1 h */
+	enum backend_slow on_slow_backend;
 	struct label *labels;
 	size_t labels_n;
 	struct route_backend *backends;

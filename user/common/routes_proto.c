@@ -107,6 +107,12 @@ static const struct enum_map down_map[] = {
 	{STEERD__V1__ON_BACKEND_DOWN__ON_BACKEND_DOWN_RESET, BACKEND_DOWN_RESET},
 };
 
+static const struct enum_map slow_map[] = {
+	{STEERD__V1__ON_SLOW_BACKEND__ON_SLOW_BACKEND_UNSPECIFIED, BACKEND_SLOW_SHIFT},
+	{STEERD__V1__ON_SLOW_BACKEND__ON_SLOW_BACKEND_SHIFT, BACKEND_SLOW_SHIFT},
+	{STEERD__V1__ON_SLOW_BACKEND__ON_SLOW_BACKEND_KEEP, BACKEND_SLOW_KEEP},
+};
+
 static uint16_t read_port(const struct place *place, uint32_t port)
 {
 	if (port >= 1 && port <= UINT16_MAX)
@@ -199,12 +205,15 @@ static void read_stack(const struct place *place, const Steerd__V1__Stack *messa
 		       struct route_stack *stack)
 {
 	struct place here = place_in(place, "stacks.%.64s", message->name);
-	int stage = STAGE_UNSPECIFIED, forward = FORWARD_AS_L2;
+	int stage = STAGE_UNSPECIFIED, forward = FORWARD_AS_L2, slow = BACKEND_SLOW_SHIFT;
 
 	stack->name = util_strdup(message->name);
 	read_enum(&here, "stage", (int)message->stage, stage_map, ARRAY_SIZE(stage_map), &stage);
 	read_enum(&here, "forward", (int)message->forward, forward_map, ARRAY_SIZE(forward_map),
 		  &forward);
+	read_enum(&here, "on_slow_backend", (int)message->on_slow_backend, slow_map,
+		  ARRAY_SIZE(slow_map), &slow);
+	stack->on_slow_backend = (enum backend_slow)slow;
 	stack->stage = (enum stage)stage;
 	stack->forward = (enum forward)forward;
 	stack->slow_start_ms = message->slow_start_ms;
@@ -402,6 +411,8 @@ static Steerd__V1__Stack *write_stack(const struct route_stack *stack)
 							   ARRAY_SIZE(forward_map));
 	message->health = write_health(&stack->health);
 	message->slow_start_ms = stack->slow_start_ms;
+	message->on_slow_backend = (Steerd__V1__OnSlowBackend)write_enum(
+		(int)stack->on_slow_backend, slow_map, ARRAY_SIZE(slow_map));
 	message->labels = util_calloc(stack->labels_n, sizeof(*message->labels));
 	for (; message->n_labels < stack->labels_n; message->n_labels++)
 		message->labels[message->n_labels] = write_label(&stack->labels[message->n_labels]);

@@ -53,6 +53,11 @@ static const struct yaml_word down_words[] = {
 	{"reset", BACKEND_DOWN_RESET},
 };
 
+static const struct yaml_word slow_words[] = {
+	{"shift", BACKEND_SLOW_SHIFT},
+	{"keep", BACKEND_SLOW_KEEP},
+};
+
 /* Health */
 
 static void read_health_type(struct yaml_reader *reader, const struct tree_node *node, void *into)
@@ -294,10 +299,19 @@ static void read_slow_start(struct yaml_reader *reader, const struct tree_node *
 	yaml_read_duration(reader, node, &((struct route_stack *)into)->slow_start_ms);
 }
 
+static void read_slow(struct yaml_reader *reader, const struct tree_node *node, void *into)
+{
+	struct route_stack *stack = into;
+	int value;
+
+	if (yaml_read_word(reader, node, slow_words, ARRAY_SIZE(slow_words), &value))
+		stack->on_slow_backend = (enum backend_slow)value;
+}
+
 static const struct yaml_field stack_fields[] = {
-	{"stage", read_stage},		 {"labels", read_labels},     {"forward", read_forward},
-	{"health", read_health},	 {"backends", read_backends}, {"capacity", NULL},
-	{"slow_start", read_slow_start},
+	{"stage", read_stage},		 {"labels", read_labels},	 {"forward", read_forward},
+	{"health", read_health},	 {"backends", read_backends},	 {"capacity", NULL},
+	{"slow_start", read_slow_start}, {"on_slow_backend", read_slow},
 };
 
 static void read_stack(struct yaml_reader *reader, const struct tree_node *node, void *into)

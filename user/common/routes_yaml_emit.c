@@ -224,6 +224,10 @@ static void put_stack(struct writer *w, const struct route_stack *stack)
 		put_word(w, "slow_start");
 		put_duration(w, stack->slow_start_ms);
 	}
+	if (stack->on_slow_backend == BACKEND_SLOW_KEEP) {
+		put_word(w, "on_slow_backend");
+		put_word(w, "keep");
+	}
 	put_backends(w, stack);
 	end_map(w);
 }

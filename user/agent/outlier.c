@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "agent/outlier.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/util.h"
+
+#define DEVIATIONS   3	 /* that a rank may be off: by chance once in 700, each way */
+#define SAMPLES	     20	 /* fewer say nothing, and wait for more */
+#define SILENT_LOOKS 30	 /* a minute: nobody is harmed, since nobody comes */
+#define FORGET_LOOKS 300 /* ten minutes of being fine: the next hold is the first again */
+
+static const double quantiles[] = {0.5, 0.9};
+
+static const char *const parts[] = {"half", "one in ten"}; /* lie beyond them */
+
+static const char *const kinds[] = {
+	[OUTLIER_CONNECT] = "handshakes",
+	[OUTLIER_RESPONSE] = "responses",
+	[OUTLIER_SERVICE] = "responses, without round trips,",
+};
+
+void outlier_add(struct outlier_samples *samples, const uint64_t now[LATENCY_BUCKETS],
+		 const uint64_t before[LATENCY_BUCKETS])
+{
+	for (int i = 0; i < LATENCY_BUCKETS; i++) {
+		uint32_t more = (uint32_t)(now[i] - (before ? before[i] : 0));
+
+		samples->count[i] += more;
+		samples->total += more;
+	}
+}
+
+/* With a sign of -1: less them. */
+static void samples_sum(struct outlier_samples *to, const struct outlier_samples *from, int sign)
+{
+	for (int i = 0; i < LATENCY_BUCKETS; i++)
+		to->count[i] += (uint32_t)sign * from->count[i];
+	to->total += (uint32_t)sign * from->total;
+}
+
+/* The bucket of the sample with this rank, a real number. */
+static uint32_t bucket_of(const struct outlier_samples *samples, double rank)
+{
+	uint32_t i = 0;
+
+	while (i < LATENCY_BUCKETS - 1 && (rank -= samples->count[i]) > 0)
+		i++;
+	return i;
+}
+
+static double lower_ns(uint32_t bucket)
+{
+	return bucket ? (double)latency_bucket_floor(bucket) : 0;
+}
+
+static double upper_ns(uint32_t bucket)
+{
+	return bucket < LATENCY_BUCKETS - 1 ? (double)latency_bucket_floor(bucket + 1) : INFINITY;
+}
+
+/*
+ * A quantile, and what it is at least and at most, chance allowed for: of n samples, those below it
+ * are binomial in number (Conover, Practical Nonparametric Statistics, 3rd ed., section 3.2).
+ */
+struct estimate {
+	double ns;
+	double least_ns;
+	double most_ns; /* INFINITY: too few to say */
+};
+
+static struct estimate estimate(const struct outlier_samples *samples, double q)
+{
+	double n = samples->total, rank = n * q, spread = DEVIATIONS * sqrt(n * q * (1 - q));
+	struct estimate e = {.ns = lower_ns(bucket_of(samples, rank)), .most_ns = INFINITY};
+
+	if (rank > spread)
+		e.least_ns = lower_ns(bucket_of(samples, rank - spread));
+	if (rank + spread < n)
+		e.most_ns = upper_ns(bucket_of(samples, rank + spread));
+	return e;
+}
+
+/* What a look says of a member. */
+struct finding {
+	bool heard; /* enough was new of some kind */
+	bool unsure;
+	double ratio;
+	enum outlier_kind kind; /* the last three: where it is far slower, of what is so most */
+	size_t quantile;
+	struct estimate own, peers;
+};
+
+static void compare(const struct outlier_samples *own, const struct outlier_samples *peers,
+		    enum outlier_kind kind, struct finding *finding)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(quantiles); i++) {
+		struct estimate mine = estimate(own, quantiles[i]);
+		struct estimate theirs = estimate(peers, quantiles[i]);
+		double ratio = mine.least_ns / theirs.most_ns;
+
+		if (mine.ns > theirs.ns * OUTLIER_FINE_RATIO &&
+		    mine.ns - theirs.ns > OUTLIER_MARGIN_NS)
+			finding->unsure = true;
+		if (ratio < OUTLIER_SLOW_RATIO || ratio <= finding->ratio ||
+		    mine.least_ns - theirs.most_ns < OUTLIER_MARGIN_NS)
+			continue;
+		finding->ratio = ratio;
+		finding->kind = kind;
+		finding->quantile = i;
+		finding->own = mine;
+		finding->peers = theirs;
+	}
+}
+
+static bool is_peer(const struct outlier_member *m)
+{
+	return m->warm && !m->outlier->step && m->samples;
+}
+
+/* `all`: of its stack's peers, the member's own among it if it is one. Uses up what says enough. */
+static struct finding examine(const struct outlier_member *m, const struct outlier_samples *all)
+{
+	struct finding finding = {};
+
+	for (int kind = 0; m->samples && kind < OUTLIER_KIND_MAX; kind++) {
+		struct outlier_samples *own = &m->samples[kind], peers = all[kind];
+
+		if (is_peer(m))
+			samples_sum(&peers, own, -1);
+		if (own->total < SAMPLES || peers.total < SAMPLES)
+			continue;
+		finding.heard = true;
+		compare(own, &peers, (enum outlier_kind)kind, &finding);
+		*own = (struct outlier_samples){};
+	}
+	return finding;
+}
+
+static void explain(struct outlier_member *m, const struct finding *finding)
+{
+	snprintf(m->evidence, sizeof(m->evidence),
+		 "%s of its %s take%s over %.3g ms, of its peers' %.3g", parts[finding->quantile],
+		 kinds[finding->kind], finding->quantile ? "s" : "", finding->own.ns / 1e6,
+		 finding->peers.ns / 1e6);
+}
+
+/* What the look says is added to what those before it said. */
+static void judge(struct outlier_member *m, const struct finding *finding)
+{
+	struct outlier *o = m->outlier;
+
+	m->ratio = 0;
+	if (!finding->heard) {
+		o->silent++;
+		return;
+	}
+	o->silent = 0;
+	o->slow = finding->ratio > 0 ? o->slow + 1 : 0;
+	o->fine = finding->unsure || finding->ratio > 0 ? 0 : o->fine + 1;
+	if (o->fine >= FORGET_LOOKS && !o->step)
+		o->hold_ms = 0;
+	m->ratio = finding->ratio;
+	if (m->ratio > 0)
+		explain(m, finding);
+}
+
+static void go(struct outlier_member *m, uint8_t step, uint64_t now_ms)
+{
+	struct outlier *o = m->outlier;
+
+	o->step = step;
+	o->slow = o->fine = o->silent = 0;
+	if (step != OUTLIER_NONE)
+		return;
+	o->hold_ms = o->hold_ms ? o->hold_ms * 2 : OUTLIER_HOLD_MS;
+	if (o->hold_ms > OUTLIER_HOLD_MOST_MS)
+		o->hold_ms = OUTLIER_HOLD_MOST_MS;
+	o->retry_ms = now_ms + o->hold_ms;
+}
+
+/* A step back towards all of its share, if it is due. */
+static bool gets_more(struct outlier_member *m, uint64_t now_ms)
+{
+	struct outlier *o = m->outlier;
+	const char *why;
+
+	if (!o->step)
+		return false;
+	if (!m->open)
+		why = "its speed is not judged now";
+	else if (o->step == OUTLIER_NONE && now_ms >= o->retry_ms)
+		why = "it is tried again";
+	else if (o->step == OUTLIER_NONE)
+		return false;
+	else if (o->fine >= OUTLIER_LOOKS)
+		why = "it is as fast as its peers";
+	else if (o->silent >= SILENT_LOOKS)
+		why = "too few flows to tell";
+	else
+		return false;
+	snprintf(m->evidence, sizeof(m->evidence), "%s", why);
+	go(m, m->open ? o->step - 1 : 0, now_ms);
+	return true;
+}
+
+/* In shares of a weight times 4. */
+static uint64_t lacks(const struct outlier_member *m, uint8_t step)
+{
+	return (uint64_t)m->weight * (step < OUTLIER_NONE ? 4 - (4 >> step) : 4);
+}
+
+/* The stack's sums. */
+struct sums {
+	struct outlier_samples peers[OUTLIER_KIND_MAX];
+	uint64_t weight; /* of those that are open, times 4 */
+	uint64_t lacking;
+};
+
+static struct sums *sum_up(const struct outlier_member *members, size_t n)
+{
+	struct sums *sums = util_calloc(1, sizeof(*sums));
+
+	for (size_t i = 0; i < n; i++) {
+		const struct outlier_member *m = &members[i];
+
+		if (!m->open)
+			continue;
+		sums->weight += (uint64_t)m->weight * 4;
+		sums->lacking += lacks(m, m->outlier->step);
+		for (int kind = 0; is_peer(m) && kind < OUTLIER_KIND_MAX; kind++)
+			samples_sum(&sums->peers[kind], &m->samples[kind], 1);
+	}
+	return sums;
+}
+
+static int by_ratio(const void *a, const void *b)
+{
+	const struct outlier_member *const *x = a, *const *y = b;
+
+	return ((*x)->ratio < (*y)->ratio) - ((*x)->ratio > (*y)->ratio);
+}
+
+/* A step down for those that are due, as far as the stack may do without them. */
+static void take(struct outlier_member **due, size_t n, struct sums *sums, uint32_t spare_percent,
+		 uint64_t now_ms, outlier_stepped stepped, void *userdata)
+{
+	qsort(due, n, sizeof(struct outlier_member *), by_ratio);
+	for (size_t i = 0; i < n; i++) {
+		uint8_t step = due[i]->outlier->step;
+		uint64_t more = lacks(due[i], step + 1) - lacks(due[i], step);
+
+		if ((sums->lacking + more) * 100 > sums->weight * spare_percent)
+			continue;
+		sums->lacking += more;
+		go(due[i], step + 1, now_ms);
+		stepped(userdata, due[i]);
+	}
+}
+
+/* Others are gone since: all get theirs back until it is within bounds again. */
+static void give_back(struct outlier_member *members, size_t n, struct sums *sums,
+		      uint32_t spare_percent, outlier_stepped stepped, void *userdata)
+{
+	for (size_t i = 0; i < n && sums->lacking * 100 > sums->weight * spare_percent; i++) {
+		struct outlier_member *m = &members[i];
+
+		if (!m->open || !m->outlier->step)
+			continue;
+		sums->lacking -= lacks(m, m->outlier->step);
+		snprintf(m->evidence, sizeof(m->evidence), "%s",
+			 spare_percent ? "too few others are left"
+				       : "the stack's speed is not judged");
+		go(m, 0, 0);
+		stepped(userdata, m);
+	}
+}
+
+/* What it did when it was cold, or by flows of before, says nothing of what it will do. */
+static void forget(const struct outlier_member *m)
+{
+	if (m->samples)
+		memset(m->samples, 0, OUTLIER_KIND_MAX * sizeof(*m->samples));
+}
+
+void outlier_look(struct outlier_member *members, size_t n, uint32_t spare_percent, uint64_t now_ms,
+		  outlier_stepped stepped, void *userdata)
+{
+	CLEANUP_FREE struct outlier_member **due = util_calloc(n, sizeof(struct outlier_member *));
+	CLEANUP_FREE struct sums *sums = NULL;
+	size_t due_n = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (gets_more(&members[i], now_ms))
+			stepped(userdata, &members[i]);
+	sums = sum_up(members, n);
+	give_back(members, n, sums, spare_percent, stepped, userdata);
+	for (size_t i = 0; i < n; i++) {
+		struct outlier_member *m = &members[i];
+		struct finding finding;
+
+		if (!m->open || !m->warm || m->outlier->step == OUTLIER_NONE) {
+			forget(m);
+			continue;
+		}
+		finding = examine(m, sums->peers);
+		judge(m, &finding);
+		if (m->ratio > 0 && m->outlier->slow >= OUTLIER_LOOKS)
+			due[due_n++] = m;
+	}
+	take(due, due_n, sums, spare_percent, now_ms, stepped, userdata);
+}
