@@ -119,7 +119,7 @@ static void on_found(void *userdata, const struct detect_finding *finding)
 static void look_at_latencies(struct world *w)
 {
 	for (int c = 0; c < DETECT_CHANNEL_MAX; c++) {
-		detect_lag_add(&w->lag[c], w->latency[c], NULL);
+		detect_lag_add(&w->lag[c], (enum detect_channel)c, w->latency[c], NULL);
 		memset(w->latency[c], 0, sizeof(w->latency[c]));
 		w->lag_ticks[c] = detect_lag_ticks(&w->lag[c], w->lag_ticks[c]);
 		for (uint32_t i = 0; i < w->backends; i++)

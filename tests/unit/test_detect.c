@@ -257,6 +257,25 @@ static void one_that_returns_dead_is_found_again(void **state)
 	world_end(w);
 }
 
+/* One in fifty took a second and more: its SYN was lost. */
+static void repeated_syns_do_not_make_handshakes_slow(void **state)
+{
+	static const uint32_t expected[] = {
+		[DETECT_CONNECT] = 3, [DETECT_ANSWER] = DETECT_LAG_UNKNOWN};
+
+	(void)state;
+	for (int c = 0; c < DETECT_CHANNEL_MAX; c++) {
+		uint64_t now[LATENCY_BUCKETS] = {};
+		struct detect_lag lag = {};
+
+		now[latency_bucket(1000000)] = 980;
+		now[latency_bucket(1000200000)] = 10;
+		now[latency_bucket(3000200000)] = 10;
+		detect_lag_add(&lag, (enum detect_channel)c, now, NULL);
+		assert_int_equal(detect_lag_ticks(&lag, 1), expected[c]);
+	}
+}
+
 static void one_that_returns_well_is_left_alone(void **state)
 {
 	CLEANUP_FREE struct world *w = malloc(sizeof(*w));
@@ -493,6 +512,7 @@ int main(void)
 		cmocka_unit_test(half_of_a_stack_is_left_at_least),
 		cmocka_unit_test(the_last_that_takes_flows_is_never_declared),
 		cmocka_unit_test(one_that_returns_dead_is_found_again),
+		cmocka_unit_test(repeated_syns_do_not_make_handshakes_slow),
 		cmocka_unit_test(one_that_returns_well_is_left_alone),
 		cmocka_unit_test(nobody_is_declared_after_a_time_without_looks),
 		cmocka_unit_test(one_whose_peers_return_together_is_left_alone),

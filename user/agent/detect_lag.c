@@ -4,14 +4,21 @@
 #include <math.h>
 
 #define LAG_QUANTILE 0.995
-#define LAG_SAMPLES  50	 /* too few say nothing of a rare thing */
-#define LAG_KEPT     0.7 /* of older samples, at each look */
-#define LAG_SPARE    2	 /* ticks: one for what the tick rounds off, one for the loop's lateness */
+#define LAG_SAMPLES  50		   /* too few say nothing of a rare thing */
+#define LAG_KEPT     0.7	   /* of older samples, at each look */
+#define REPEATED_NS  1000000000ULL /* after the first, a SYN is repeated (RFC 6298) */
+#define LAG_SPARE    2 /* ticks: one for what the tick rounds off, one for the loop's lateness */
 
-void detect_lag_add(struct detect_lag *lag, const uint64_t now[LATENCY_BUCKETS],
-		    const uint64_t before[LATENCY_BUCKETS])
+static bool is_repeated(enum detect_channel channel, uint32_t bucket)
 {
-	for (int i = 0; i < LATENCY_BUCKETS; i++)
+	return channel == DETECT_CONNECT &&
+	       (bucket == LATENCY_BUCKETS - 1 || latency_bucket_floor(bucket + 1) > REPEATED_NS);
+}
+
+void detect_lag_add(struct detect_lag *lag, enum detect_channel channel,
+		    const uint64_t now[LATENCY_BUCKETS], const uint64_t before[LATENCY_BUCKETS])
+{
+	for (uint32_t i = 0; i < LATENCY_BUCKETS && !is_repeated(channel, i); i++)
 		lag->recent[i] += (float)(now[i] - (before ? before[i] : 0));
 }
 

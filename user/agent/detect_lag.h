@@ -12,9 +12,12 @@ struct detect_lag {
 	float recent[LATENCY_BUCKETS]; /* samples, older ones counting less */
 };
 
-/* What came since `before`; NULL: nothing was there before. */
-void detect_lag_add(struct detect_lag *lag, const uint64_t now[LATENCY_BUCKETS],
-		    const uint64_t before[LATENCY_BUCKETS]);
+/*
+ * What came since `before`; NULL: nothing was there before. Of handshakes, those for which a SYN
+ * was repeated are left out: what is lost takes no longer to be overdue.
+ */
+void detect_lag_add(struct detect_lag *lag, enum detect_channel channel,
+		    const uint64_t now[LATENCY_BUCKETS], const uint64_t before[LATENCY_BUCKETS]);
 
 /*
  * A look, one each DETECT_LAG_EVERY_S: ticks for detect_set_lag(), within which 99.5 % of the

@@ -73,7 +73,7 @@ static void add_samples(struct detector *d, const struct series_totals *now,
 		return;
 	stack = &d->stacks[route - d->live->routes->stacks];
 	for (int c = 0; c < DETECT_CHANNEL_MAX; c++)
-		detect_lag_add(&stack->lag[c], now->bucket[kinds[c]],
+		detect_lag_add(&stack->lag[c], (enum detect_channel)c, now->bucket[kinds[c]],
 			       before ? before->bucket[kinds[c]] : NULL);
 	if (address_parse(now->backend, &address))
 		return;
@@ -83,8 +83,8 @@ static void add_samples(struct detector *d, const struct series_totals *now,
 	if (!d->slots[slot].lag)
 		d->slots[slot].lag = util_calloc(DETECT_CHANNEL_MAX, sizeof(struct detect_lag));
 	for (int c = 0; c < DETECT_CHANNEL_MAX; c++)
-		detect_lag_add(&d->slots[slot].lag[c], now->bucket[kinds[c]],
-			       before ? before->bucket[kinds[c]] : NULL);
+		detect_lag_add(&d->slots[slot].lag[c], (enum detect_channel)c,
+			       now->bucket[kinds[c]], before ? before->bucket[kinds[c]] : NULL);
 	detector_add_samples(&d->slots[slot], now, before);
 }
 
