@@ -151,12 +151,12 @@ static void a_declared_backend_returns_by_good_checks_since(void **unused)
 	health_state_init(&state, true, 2, 3, 0);
 	health_state_route(&state, true, "", 1);
 	health_state_check(&state, true, "", 2);
-	assert_int_equal(health_state_declare(&state, "no handshake in 84 ms", 100),
+	assert_int_equal(health_state_declare(&state, false, "no handshake in 84 ms", 100),
 			 HEALTH_CHANGED_BITS | HEALTH_CHANGED_REASON);
 	assert_int_equal(state.bits, BACKEND_ROUTE);
 	assert_string_equal(state.reason, "passive: no handshake in 84 ms");
 	assert_int_equal(state.failovers, 1);
-	assert_int_equal(health_state_declare(&state, "once more", 101), 0);
+	assert_int_equal(health_state_declare(&state, false, "once more", 101), 0);
 	for (uint64_t now = 200; now < 500; now += 100) {
 		health_state_check(&state, true, "", now); /* the first had begun before */
 		assert_int_equal(state.bits, BACKEND_ROUTE);
@@ -174,7 +174,7 @@ static void a_check_that_fails_is_the_reason_from_then_on(void **unused)
 	health_state_init(&state, true, 2, 2, 0);
 	health_state_route(&state, true, "", 1);
 	health_state_check(&state, true, "", 2);
-	health_state_declare(&state, "no handshake in 84 ms", 100);
+	health_state_declare(&state, false, "no handshake in 84 ms", 100);
 	health_state_check(&state, true, "", 200);
 	health_state_check(&state, false, "timed out", 300);
 	assert_string_equal(state.reason, "health check: timed out");
@@ -184,6 +184,63 @@ static void a_check_that_fails_is_the_reason_from_then_on(void **unused)
 	assert_int_not_equal(state.bits, BACKEND_ROUTE);
 }
 
+/* Until new flows are let in, or 1000; every check is good. */
+static unsigned int good_checks(struct health_state *state)
+{
+	unsigned int n = 0;
+
+	while (!(state->bits & BACKEND_NEW) && n++ < 1000)
+		health_state_check(state, true, "", 1000 + n);
+	return n;
+}
+
+/* What loses some packets passes a few checks in a row. */
+static void one_that_works_partly_must_be_good_for_many_checks(void **unused)
+{
+	struct health_state state;
+
+	(void)unused;
+	health_state_init(&state, true, 2, 3, 0);
+	health_state_route(&state, true, "", 1);
+	health_state_check(&state, true, "", 2);
+	health_state_declare(&state, true, "22 of 400", 100);
+	assert_string_equal(state.reason, "passive: 22 of 400");
+	assert_false(health_state_in_doubt(&state));
+	for (int i = 0; i < 5; i++)
+		assert_int_equal(health_state_check(&state, true, "", 200), WHY);
+	assert_string_equal(state.reason, "passive: 22 of 400; 5 of 25 good checks");
+	assert_true(health_state_in_doubt(&state));
+	health_state_check(&state, false, "timed out", 300);
+	assert_string_equal(state.reason, "health check: timed out");
+	assert_false(health_state_in_doubt(&state));
+	health_state_check(&state, true, "", 400);
+	assert_string_equal(state.reason, "health check: timed out; 1 of 24 good checks");
+	assert_int_equal(good_checks(&state), 23);
+	assert_string_equal(state.reason, "");
+	assert_false(health_state_in_doubt(&state));
+	/* The next time it is gone altogether. */
+	health_state_check(&state, false, "timed out", 5000);
+	health_state_check(&state, false, "timed out", 5001);
+	health_state_forgive(&state);
+	assert_int_equal(good_checks(&state), 3);
+}
+
+static void checks_that_fail_after_good_ones_show_that_it_works_partly(void **unused)
+{
+	struct health_state state;
+
+	(void)unused;
+	health_state_init(&state, true, 1, 2, 0);
+	health_state_route(&state, true, "", 1);
+	health_state_check(&state, true, "", 2);
+	health_state_check(&state, false, "timed out", 3);
+	health_state_check(&state, true, "", 4);
+	assert_string_equal(state.reason, "health check: timed out");
+	health_state_check(&state, false, "refused", 5);
+	health_state_check(&state, false, "refused", 6);
+	assert_int_equal(good_checks(&state), 2 * HEALTH_PARTLY_RISES);
+}
+
 static void what_is_not_up_cannot_be_declared(void **unused)
 {
 	struct health_state state;
@@ -191,27 +248,34 @@ static void what_is_not_up_cannot_be_declared(void **unused)
 	(void)unused;
 	health_state_init(&state, true, 2, 2, 0);
 	health_state_route(&state, true, "", 1);
-	assert_int_equal(health_state_declare(&state, "why", 2), 0);
+	assert_int_equal(health_state_declare(&state, false, "why", 2), 0);
 	assert_string_equal(state.reason, "health check: no result yet");
 }
 
-static void without_checks_a_declared_backend_returns_after_a_while(void **unused)
+static void wait_unchecked(bool partly, uint64_t hold)
 {
 	struct health_state state;
 	uint64_t now = 100;
 
-	(void)unused;
 	health_state_init(&state, false, 1, 1, 0);
 	health_state_route(&state, true, "", 1);
-	for (uint64_t hold = HEALTH_PASSIVE_MS, i = 0; i < 4; i++) {
-		assert_int_not_equal(health_state_declare(&state, "why", now), 0);
+	for (uint64_t damped = DAMPING_FIRST_MS, i = 0; i < 4; i++) {
+		assert_int_not_equal(health_state_declare(&state, partly, "why", now), 0);
 		assert_int_equal(health_state_wait(&state, now + hold - 1), 0);
 		assert_int_equal(state.bits, BACKEND_ROUTE);
 		assert_int_not_equal(health_state_wait(&state, now + hold), 0);
 		assert_int_equal(state.bits, BACKEND_NEW | BACKEND_KEEP | BACKEND_ROUTE);
 		now += hold + 10;
-		hold = i ? 2 * hold : hold; /* damping.h: the first time is free */
+		damped = i ? 2 * damped : damped; /* damping.h: the first time is free */
+		hold = damped > hold ? damped : hold;
 	}
+}
+
+static void without_checks_a_declared_backend_returns_after_a_while(void **unused)
+{
+	(void)unused;
+	wait_unchecked(false, HEALTH_PASSIVE_MS);
+	wait_unchecked(true, HEALTH_PARTLY_MS);
 }
 
 static void an_operator_keeps_a_declared_backend_up(void **unused)
@@ -223,7 +287,7 @@ static void an_operator_keeps_a_declared_backend_up(void **unused)
 	health_state_route(&state, true, "", 1);
 	health_state_check(&state, true, "", 2);
 	order(&state, HEALTH_OVERRIDE_UP, 3);
-	health_state_declare(&state, "why", 4);
+	health_state_declare(&state, false, "why", 4);
 	assert_int_equal(state.bits, BACKEND_NEW | BACKEND_KEEP | BACKEND_ROUTE);
 	assert_string_equal(state.reason, "up by operator although passive: why");
 }
@@ -239,6 +303,8 @@ int main(void)
 		cmocka_unit_test(backend_has_been_up_once_it_took_new_flows),
 		cmocka_unit_test(a_declared_backend_returns_by_good_checks_since),
 		cmocka_unit_test(a_check_that_fails_is_the_reason_from_then_on),
+		cmocka_unit_test(one_that_works_partly_must_be_good_for_many_checks),
+		cmocka_unit_test(checks_that_fail_after_good_ones_show_that_it_works_partly),
 		cmocka_unit_test(what_is_not_up_cannot_be_declared),
 		cmocka_unit_test(without_checks_a_declared_backend_returns_after_a_while),
 		cmocka_unit_test(an_operator_keeps_a_declared_backend_up),

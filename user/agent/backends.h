@@ -62,8 +62,8 @@ void backends_forgive(struct backends *backends, uint32_t slot);
 /* Its flows look bad: it is asked at once, if it is asked at all. */
 void backends_suspect(struct backends *backends, uint32_t slot);
 
-/* Its flows show that it is dead: it takes no more, for the reason given. */
-void backends_declare(struct backends *backends, uint32_t slot, const char *evidence);
+/* Its flows show that it is dead, or works but partly: it takes no more, for the reason given. */
+void backends_declare(struct backends *backends, uint32_t slot, bool partly, const char *evidence);
 
 /* Time passes for one that was declared, and is not checked. */
 void backends_wait(struct backends *backends, uint32_t slot);

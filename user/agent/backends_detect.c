@@ -9,11 +9,12 @@ void backends_suspect(struct backends *b, uint32_t slot)
 	check_now(b->entries[slot].check);
 }
 
-void backends_declare(struct backends *b, uint32_t slot, const char *evidence)
+void backends_declare(struct backends *b, uint32_t slot, bool partly, const char *evidence)
 {
 	struct backend_entry *entry = &b->entries[slot];
 
-	backend_entry_publish(entry, health_state_declare(&entry->health, evidence, util_now_ms()));
+	backend_entry_publish(
+		entry, health_state_declare(&entry->health, partly, evidence, util_now_ms()));
 }
 
 void backends_wait(struct backends *b, uint32_t slot)

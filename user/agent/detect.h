@@ -64,6 +64,7 @@ enum detect_verdict {
 struct detect_finding {
 	enum detect_verdict verdict;
 	uint32_t slot;
+	bool partly; /* of DETECT_DECLARED: it goes on completing some of its flows */
 	char evidence[DETECT_EVIDENCE_MAX]; /* "no handshake in 84 ms where its peers had 105" */
 };
 

@@ -134,8 +134,10 @@ static void test_peers(struct detect *d, struct detect_member *m, int c, struct 
 		say_completions(d, c, cusum, ret->evidence[DETECT_SUSPECT]);
 	if (d->now - cusum->since + 1 >= detect_patience(d, m, c) &&
 	    case_add(ret, DETECT_DECLARED,
-		     cusum->value - detect_threshold(DETECT_DECLARE_S, per_s)))
+		     cusum->value - detect_threshold(DETECT_DECLARE_S, per_s))) {
 		say_completions(d, c, cusum, ret->evidence[DETECT_DECLARED]);
+		ret->partly = false;
+	}
 }
 
 /* By its own past, which cannot tell a dead backend from a dead uplink: good for a question. */
@@ -181,9 +183,19 @@ static void scan_look(const struct detect *d, const struct detect_member *m, int
 	ret->bare = detect_excess(x, n, ret->peer_x, ret->peer_n);
 }
 
+/* In the time in which that many of its flows began last, it completed some. */
+static bool goes_on(const struct detect *d, const struct detect_member *m, int c, double flows)
+{
+	const struct detect_counts *now = detect_at(d, m, 0), *then = now;
+
+	for (uint32_t ago = 1; ago < DETECT_PAST && now->begun[c] - then->begun[c] < flows; ago++)
+		then = detect_at(d, m, ago);
+	return now->done[c] != then->done[c];
+}
+
 /* Of a window's flows, more than of its peers' went wrong; or than ever do, for a suspicion. */
-static void test_window(const struct detect_member *m, int s, uint32_t w, const struct scan *scan,
-			struct detect_case *ret)
+static void test_window(const struct detect *d, const struct detect_member *m, int s, uint32_t w,
+			const struct scan *scan, struct detect_case *ret)
 {
 	double per_s = TICKS_PER_S * DETECT_WINDOWS;
 
@@ -191,8 +203,12 @@ static void test_window(const struct detect_member *m, int s, uint32_t w, const 
 		     fmax(scan->alone, scan->score) - detect_threshold(DETECT_SUSPECT_S, per_s)))
 		say_scan(m, s, w, scan->peer_x, scan->peer_n, ret->evidence[DETECT_SUSPECT]);
 	if (scan->bare >= PEERS_ALONE && !m->place.by_client &&
-	    case_add(ret, DETECT_DECLARED, scan->score - detect_threshold(DETECT_DECLARE_S, per_s)))
+	    case_add(ret, DETECT_DECLARED,
+		     scan->score - detect_threshold(DETECT_DECLARE_S, per_s))) {
 		say_scan(m, s, w, scan->peer_x, scan->peer_n, ret->evidence[DETECT_DECLARED]);
+		ret->partly = goes_on(d, m, s == SCAN_ANSWER ? DETECT_ANSWER : DETECT_CONNECT,
+				      m->windows.gone[s][w] / 2);
+	}
 }
 
 static void test_scans(const struct detect *d, const struct detect_member *m,
@@ -205,7 +221,7 @@ static void test_scans(const struct detect *d, const struct detect_member *m,
 			if (m->windows.gone[s][w] <= 0)
 				continue;
 			scan_look(d, m, s, w, &scan);
-			test_window(m, s, w, &scan, ret);
+			test_window(d, m, s, w, &scan, ret);
 		}
 }
 

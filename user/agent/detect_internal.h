@@ -36,6 +36,7 @@ struct detect_case {
 	/* By verdict. How far beyond the threshold; below 0: not reached. */
 	double score[DETECT_DECLARED + 1];
 	char evidence[DETECT_DECLARED + 1][DETECT_EVIDENCE_MAX]; /* of the strongest test */
+	bool partly; /* of the strongest that reaches DETECT_DECLARED */
 };
 
 /* What is looked at of one without traffic comes first. */

@@ -114,7 +114,9 @@ static bool may_declare(const struct detect_stack *stack)
 
 static void tell(struct detect *d, const struct detect_member *m, enum detect_verdict verdict)
 {
-	struct detect_finding finding = {.verdict = verdict, .slot = (uint32_t)(m - d->members)};
+	struct detect_finding finding = {.verdict = verdict,
+					 .slot = (uint32_t)(m - d->members),
+					 .partly = verdict == DETECT_DECLARED && m->against.partly};
 
 	snprintf(finding.evidence, sizeof(finding.evidence), "%s", m->against.evidence[verdict]);
 	d->totals[verdict]++;

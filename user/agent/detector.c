@@ -19,7 +19,7 @@ static void on_found(void *userdata, const struct detect_finding *finding)
 	struct detector *d = userdata;
 
 	if (finding->verdict == DETECT_DECLARED)
-		backends_declare(d->backends, finding->slot, finding->evidence);
+		backends_declare(d->backends, finding->slot, finding->partly, finding->evidence);
 	else
 		backends_suspect(d->backends, finding->slot);
 }

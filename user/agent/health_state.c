@@ -7,7 +7,7 @@
 #include <string.h>
 
 #define BITS_UP	      (BACKEND_NEW | BACKEND_KEEP | BACKEND_ROUTE)
-#define COMPLAINT_MAX (HEALTH_DETAIL_MAX + 16)
+#define COMPLAINT_MAX (HEALTH_DETAIL_MAX + 48)
 
 /* Long texts are cut. */
 static void copy_text(char *to, size_t size, const char *text)
@@ -27,7 +27,7 @@ static uint32_t results_needed(const struct health_state *state)
 		return state->fall;
 	case HEALTH_VERDICT_DOWN:
 		/* The first may have begun before what flows showed. */
-		return state->rise + state->passive;
+		return state->rise * (state->partly ? HEALTH_PARTLY_RISES : 1) + state->passive;
 	default:
 		return 1;
 	}
@@ -48,6 +48,16 @@ static unsigned long long whole_seconds(uint64_t ms)
 	return (ms + 999) / 1000;
 }
 
+/* "; 5 of 24 good checks", of one of which that many are asked for; or nothing. */
+static void progress_add(const struct health_state *state, char text[COMPLAINT_MAX])
+{
+	size_t used = strlen(text);
+
+	if (state->partly && state->streak)
+		snprintf(text + used, COMPLAINT_MAX - used, "; %u of %u good checks", state->streak,
+			 results_needed(state));
+}
+
 /* What speaks against new flows, or NULL. */
 static const char *complaint_find(const struct health_state *state, uint64_t now_ms,
 				  char text[COMPLAINT_MAX])
@@ -65,6 +75,8 @@ static const char *complaint_find(const struct health_state *state, uint64_t now
 		snprintf(text, COMPLAINT_MAX, "%s: %s", state->passive ? "passive" : "health check",
 			 state->verdict == HEALTH_VERDICT_NONE ? "no result yet"
 							       : state->check_detail);
+	if (!held)
+		progress_add(state, text);
 	return text;
 }
 
@@ -127,7 +139,7 @@ static unsigned int state_update(struct health_state *state, uint64_t now_ms)
 	unsigned int changed = 0;
 
 	if (state->verdict == HEALTH_VERDICT_UP) {
-		state->passive = false;
+		state->passive = state->partly = false;
 		damping_up(&state->damping, now_ms);
 	} else {
 		damping_down(&state->damping, now_ms);
@@ -196,6 +208,9 @@ unsigned int health_state_check(struct health_state *state, bool ok, const char 
 		return 0;
 	if (!ok) {
 		copy_text(state->check_detail, sizeof(state->check_detail), detail);
+		if (state->been_up && state->verdict == HEALTH_VERDICT_DOWN &&
+		    state->streak > state->passive)
+			state->partly = true;
 		state->passive = false;
 	}
 	if (seen == state->verdict) {
@@ -211,13 +226,15 @@ unsigned int health_state_check(struct health_state *state, bool ok, const char 
 	return state_update(state, now_ms);
 }
 
-unsigned int health_state_declare(struct health_state *state, const char *evidence, uint64_t now_ms)
+unsigned int health_state_declare(struct health_state *state, bool partly, const char *evidence,
+				  uint64_t now_ms)
 {
 	if (state->verdict != HEALTH_VERDICT_UP)
 		return 0;
 	copy_text(state->check_detail, sizeof(state->check_detail), evidence);
 	state->verdict = HEALTH_VERDICT_DOWN;
 	state->passive = true;
+	state->partly = partly;
 	state->streak = 0;
 	state->streak_ms = now_ms;
 	return state_update(state, now_ms);
@@ -225,10 +242,11 @@ unsigned int health_state_declare(struct health_state *state, const char *eviden
 
 unsigned int health_state_wait(struct health_state *state, uint64_t now_ms)
 {
+	uint32_t least = state->partly ? HEALTH_PARTLY_MS : HEALTH_PASSIVE_MS;
 	uint32_t hold = damping_hold_ms(&state->damping);
 
 	if (state->checked || !state->passive || state->verdict != HEALTH_VERDICT_DOWN ||
-	    now_ms - state->streak_ms < (hold > HEALTH_PASSIVE_MS ? hold : HEALTH_PASSIVE_MS))
+	    now_ms - state->streak_ms < (hold > least ? hold : least))
 		return 0;
 	state->verdict = HEALTH_VERDICT_UP;
 	return state_update(state, now_ms);
@@ -236,7 +254,9 @@ unsigned int health_state_wait(struct health_state *state, uint64_t now_ms)
 
 bool health_state_in_doubt(const struct health_state *state)
 {
-	return state->checked && state->verdict == HEALTH_VERDICT_UP && state->streak;
+	bool partly = state->partly && state->streak < results_needed(state);
+
+	return state->checked && state->streak && (state->verdict == HEALTH_VERDICT_UP || partly);
 }
 
 void health_state_forgive(struct health_state *state)

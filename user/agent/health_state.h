@@ -19,6 +19,10 @@
  * What flows show is a verdict of DOWN, too ("passive: WHY" for "health check: WHY"): it holds until
  * `rise` checks in a row were good that began later or, without checks, for a while.
  *
+ * One that works partly is good at a check by chance. Flows show it as they declare it; checks do,
+ * of one that was up before, when one fails after a good one while it is down. It must be good HEALTH_PARTLY_RISES times as
+ * often in a row, and is in doubt meanwhile; or wait for longer.
+ *
  * The first result of a new backend decides at once, whichever it is, so that starting is quick;
  * from then on `fall` failures or `rise` successes in a row are needed. One that goes down again
  * soon after it returned must also stay good for a while that grows (damping.h); meanwhile the
@@ -35,6 +39,9 @@
 #define HEALTH_REASON_MAX 208 /* bytes with the NUL; longer sentences are cut */
 #define HEALTH_DETAIL_MAX 144
 #define HEALTH_PASSIVE_MS 1000
+
+#define HEALTH_PARTLY_RISES 8
+#define HEALTH_PARTLY_MS    4000
 
 enum health_override {
 	HEALTH_OVERRIDE_AUTO,
@@ -73,6 +80,7 @@ struct health_state {
 	struct health_order order;
 	char check_detail[HEALTH_DETAIL_MAX]; /* of the last failure; if passive: the evidence */
 	bool passive; /* the verdict is DOWN by what flows said, no check having failed since */
+	bool partly;  /* it is DOWN, and was seen to work at times since, or as it was declared */
 	char route_detail[HEALTH_DETAIL_MAX]; /* why there is no next hop */
 
 	uint8_t bits;	   /* BACKEND_NEW, BACKEND_KEEP, BACKEND_ROUTE of bpf/abi.h */
@@ -108,16 +116,19 @@ unsigned int health_state_check(struct health_state *state, bool ok, const char 
 				uint64_t now_ms);
 
 /*
- * Flows show that it is dead although checks, if any, say it is up; `evidence` is for people. Of
- * one that is not up: nothing.
+ * Flows show that it is dead although checks, if any, say it is up, or that it works but partly;
+ * `evidence` is for people. Of one that is not up: nothing.
  */
-unsigned int health_state_declare(struct health_state *state, const char *evidence,
+unsigned int health_state_declare(struct health_state *state, bool partly, const char *evidence,
 				  uint64_t now_ms);
 
-/* Time passes: declared, and without checks, it is up again after HEALTH_PASSIVE_MS or longer. */
+/*
+ * Time passes: declared, and without checks, it is up again after HEALTH_PASSIVE_MS, or
+ * HEALTH_PARTLY_MS, or longer.
+ */
 unsigned int health_state_wait(struct health_state *state, uint64_t now_ms);
 
-/* It counts as up, and its last check failed. */
+/* It is to be asked more often: it counts as up and failed, or works partly and was good. */
 bool health_state_in_doubt(const struct health_state *state);
 
 /* An operator has seen to a backend that kept going down: it returns as if it had not. */
