@@ -79,6 +79,13 @@ lab_steerd
 change_to shop.example shop.v1.Cart
 lab_wait 15 "all backends to be up" lab_all_up
 
+lab_note "since when is not another time each time"
+for _ in {1..30}; do
+	lab_status
+	lab_json "$LAB_DIR/status.json" '[b["since_unix_ms"] for s in d["stacks"] for b in s["backends"]]'
+done >"$LAB_DIR/since"
+expect "different answers" "$(sort -u "$LAB_DIR/since" | wc -l)" 1
+
 lab_note "gRPC: the service says so itself"
 echo NOT_SERVING >"$LAB_DIR/rpc/shop.v1.Cart"
 becomes grpc/"$ONE" "health check: it says NOT_SERVING"

@@ -130,7 +130,7 @@ static void fill_backend(struct arena *arena, const struct agent *agent,
 	status->weight = route->backends_n ? route->backends[i].weight : 1;
 	status->up = look.takes_new;
 	status->reason = (char *)look.reason;
-	status->since_unix_ms = util_unix_ms() - (util_now_ms() - look.since_ms);
+	status->since_unix_ms = look.since_unix_ms;
 	status->packets = look.packets;
 	status->bytes = look.bytes;
 	status->next_hop = (char *)look.next_hop;

@@ -92,6 +92,15 @@ static uint8_t map_state(const struct backend_entry *entry)
 	return health->bits | (waits && !(health->bits & BACKEND_NEW) ? BACKEND_WAITS : 0);
 }
 
+/* Once for each change: asked for again, two clocks differ by a millisecond, or by what was set. */
+static void since_follow(struct backend_entry *entry)
+{
+	if (entry->since_ms == entry->health.since_ms)
+		return;
+	entry->since_ms = entry->health.since_ms;
+	entry->since_unix_ms = util_unix_ms() - (util_now_ms() - entry->since_ms);
+}
+
 /*
  * What an input to the health state changed becomes the map's byte, an event and a call. That a
  * new backend is not up yet is no news.
@@ -101,6 +110,7 @@ static void publish(struct backend_entry *entry, unsigned int changed)
 	uint8_t was = backend_entry_map(entry)->state, now = map_state(entry);
 	bool up = now & BACKEND_NEW, was_up = was & BACKEND_NEW;
 
+	since_follow(entry);
 	if (up && !was_up) {
 		breaker_close(&entry->owner->view->watch[backend_entry_slot(entry)]);
 		backends_ramp_begin(entry);
@@ -371,7 +381,7 @@ void backends_look(const struct backends *b, uint32_t slot, struct backend_view 
 
 	*ret = (struct backend_view){.takes_new = entry->health.bits & BACKEND_NEW,
 				     .reason = entry->health.reason,
-				     .since_ms = entry->health.since_ms,
+				     .since_unix_ms = entry->since_unix_ms,
 				     .order = entry->health.order,
 				     .failovers = entry->health.failovers,
 				     .part = (double)ring_backend_part(backend_entry_map(entry)) /

@@ -83,8 +83,8 @@ void backends_slow_set(struct backends *backends, uint32_t slot, uint8_t step,
 
 struct backend_view {
 	bool takes_new;
-	const char *reason; /* why not, or why it is forced up; "" otherwise */
-	uint64_t since_ms;  /* util_now_ms() of the last change */
+	const char *reason;	/* why not, or why it is forced up; "" otherwise */
+	uint64_t since_unix_ms; /* of the last change, by the clock of then */
 	struct health_order order;
 	char breaker[BREAKER_TEXT_MAX]; /* why it is open; "": closed, or out anyway */
 	const char *next_hop;		/* "eth0 02:00:00:00:00:01"; "" : not resolved */

@@ -17,12 +17,13 @@ struct backend_entry {
 	struct address address;
 	bool local;
 	struct health_state health;
-	struct health_spec spec;     /* how the routes want it checked; owned */
-	struct check_vips vips;	     /* of its stack */
-	struct check *check;	     /* NULL: none, or not yet */
-	struct check_aim aim;	     /* of that check */
-	struct nexthop_watch *watch; /* NULL: none */
-	bool hop_answered;	     /* the watch has spoken */
+	uint64_t since_ms, since_unix_ms; /* health.since_ms, and when that was */
+	struct health_spec spec;	  /* how the routes want it checked; owned */
+	struct check_vips vips;		  /* of its stack */
+	struct check *check;		  /* NULL: none, or not yet */
+	struct check_aim aim;		  /* of that check */
+	struct nexthop_watch *watch;	  /* NULL: none */
+	bool hop_answered;		  /* the watch has spoken */
 	char next_hop[IF_NAMESIZE + 20];
 	uint32_t slow_start_ms;
 	struct ramp ramp;
