@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "agent/explain.h"
+#include "agent/ring.h"
 #include "common/util.h"
 #include "lib/fixture.h"
 #include "lib/flow.h"
@@ -362,6 +363,37 @@ static void explain_says_why(void **state)
 	assert_string_equal(told.stack, "red");
 }
 
+static void explain_says_in_whose_place_a_backend_is(void **state)
+{
+	uint32_t slot = 0;
+	int stay = 0, go = 0;
+
+	(void)state;
+	meet(LIST);
+	send_all(before);
+	for (int i = 0; i < FLOWS; i++)
+		if (is_in(before[i], "blue"))
+			slot = before[i];
+	fixture_forget_flows(&fixture);
+	fixture.view->backends[slot].ramp_lacks = RING_WHOLE / 4;
+	fixture_overlay(&fixture, "blue");
+	for (int i = 0; i < FLOWS; i++) {
+		struct flow_tuple tuple = flow_tuple_of(&flows[i]);
+		struct explanation told;
+		bool lacking;
+
+		explain_packet(fixture.view, fixture.banks[fixture.view->control->active], &tuple,
+			       &told);
+		lacking = strstr(told.stages[4].verdict, ", which has 75 % of its share");
+		assert_int_equal(lacking, before[i] == slot && told.slot != slot);
+		stay += told.slot == slot;
+		go += lacking;
+	}
+	assert_in_range(go, 1, stay);
+	fixture.view->backends[slot].ramp_lacks = 0;
+	fixture_overlay(&fixture, "blue");
+}
+
 static int open_fixture(void **state)
 {
 	const struct fixture_sizes sizes = {.flows = 4 * FLOWS};
@@ -410,6 +442,7 @@ int main(void)
 		AFRESH(in_panic_clients_leave_a_stack_that_nothing_can_be_sent_to),
 		AFRESH(explain_says_what_packets_do),
 		AFRESH(explain_says_why),
+		AFRESH(explain_says_in_whose_place_a_backend_is),
 	};
 
 	return cmocka_run_group_tests(tests, open_fixture, close_fixture);

@@ -99,9 +99,11 @@ lab_note "flows that did not go to the one that returned stayed where they were"
 asked() {
 	local port
 
-	for port in $(seq 20000 20029); do
-		steerctl -o json explain shop "tcp" "10.64.0.9:$port" "$VIP4:80" |
-			/usr/bin/python3 -c 'import json, sys; print(json.load(sys.stdin)["backend"])'
+	for port in $(seq 20000 20059); do
+		steerctl -o json explain shop "tcp" "10.64.0.9:$port" "$VIP4:80" | /usr/bin/python3 -c '
+import json, sys
+d = json.load(sys.stdin)
+print(d["backend"], *[s["verdict"] for s in d["stages"] if s["name"] == "balance"])'
 	done
 }
 lab_stop_backend green2
@@ -112,8 +114,14 @@ lab_serve green2
 lab_wait 15 "green2 to be up" lab_all_up
 sleep 2
 asked >"$LAB_DIR/halfway"
-paste "$LAB_DIR/away" "$LAB_DIR/halfway" | awk -v to="$(lab_ip4 green2)" '$1 != $2 && $2 != to {
-	print; bad = 1 } END { exit bad }' || lab_fail "flows moved between backends that stayed up"
+paste <(cut -d " " -f 1 "$LAB_DIR/away") <(cut -d " " -f 1 "$LAB_DIR/halfway") |
+	awk -v to="$(lab_ip4 green2)" '$1 != $2 && $2 != to { print; bad = 1 } END { exit bad }' || lab_fail "flows moved between backends that stayed up"
+passed_over=$(grep -c "in the place of $(lab_ip4 green2), which has [2-6][0-9] % of its share" \
+	"$LAB_DIR/halfway")
+[ "$passed_over" -gt 0 ] || lab_fail "explain does not say who is passed over"
+expect "of those, green2's" "$(grep "in the place of" "$LAB_DIR/halfway" |
+	grep -c "^$(lab_ip4 green2) ")" 0
+expect "in nobody's place while green2 is down" "$(grep -c "in the place of" "$LAB_DIR/away")" 0
 
 lab_note "the agent is killed in the middle: the ramp goes on where it was"
 since=$(backend_event green2 "takes new flows, all of its share after 10s")

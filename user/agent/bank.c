@@ -420,6 +420,11 @@ void bank_write(const struct datapath_view *view, unsigned int bank,
 			bank_fill_split(view, bank, compiled, i);
 }
 
+const struct ring *bank_base_ring(const struct compiled_stack *stack)
+{
+	return stack->ring ? &stack->ring->base : NULL;
+}
+
 void bank_activate(const struct datapath_view *view, unsigned int bank)
 {
 	__atomic_store_n(&view->control->active, bank, __ATOMIC_RELEASE);

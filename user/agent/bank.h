@@ -130,6 +130,9 @@ void bank_activate(const struct datapath_view *view, unsigned int bank);
 void bank_overlay(const struct datapath_view *view, unsigned int bank,
 		  const struct compiled *compiled, size_t stack);
 
+/* What the stack's ring is while all of its backends have all of their share; NULL: it has none. */
+const struct ring *bank_base_ring(const struct compiled_stack *stack);
+
 /*
  * A split's values (bit: value) that can get clients at all. Stacks that neither have a weight nor
  * stand by get none, however healthy.

@@ -168,6 +168,7 @@ struct search {
 	const char *own;    /* the client's stack, "" where it is not known */
 	const char *now;    /* the split has this in its place */
 	const char *chosen; /* "": none */
+	uint32_t index;	    /* its */
 	unsigned int asked; /* stacks */
 	bool panic;
 	struct offer first; /* of the stack `now` */
@@ -200,6 +201,7 @@ static void search_stacks(const struct datapath_view *view, uint32_t bank,
 			if (offer.takes || (search->offer.slot < 0 && offer.slot >= 0)) {
 				search->offer = offer;
 				search->chosen = view->stacks[stack].name;
+				search->index = stack % STEER_STACKS;
 			}
 			left &= ~(1U << index);
 			if (offer.takes)
@@ -242,8 +244,36 @@ static void explain_health(const struct search *search, struct explanation *ret)
 		say(ret, "health", "stack %s takes new flows", own);
 }
 
+/*
+ * ", in the place of …", where the flow's own backend takes new flows, but has a part of its slots
+ * only; else "".
+ */
+static const char *own_text(const struct datapath_view *view, const struct compiled *live,
+			    uint32_t bank, uint32_t at, const struct search *search,
+			    char text[EXPLAIN_VERDICT_MAX])
+{
+	const struct ring *base = live ? bank_base_ring(&live->stacks[search->index]) : NULL;
+	const struct ring *ring = &view->rings[bank * STEER_STACKS + search->index];
+	uint32_t own = base ? base->backend[at] : 0, all = 0, has = 0;
+	const uint8_t wanted = BACKEND_NEW | BACKEND_ROUTE;
+	char address[ADDRESS_TEXT_MAX];
+	struct backend b;
+
+	text[0] = '\0';
+	if (!base || search->panic || ring->backend[at] == own || !look_backend(view, own, &b) ||
+	    (b.state & wanted) != wanted)
+		return text;
+	for (uint32_t i = 0; i < STEER_RING_SLOTS; i++) {
+		all += base->backend[i] == own;
+		has += base->backend[i] == own && ring->backend[i] == own;
+	}
+	snprintf(text, EXPLAIN_VERDICT_MAX, ", in the place of %s, which has %.0f %% of its share",
+		 backend_text(&b, address), 100.0 * has / all);
+	return text;
+}
+
 static bool explain_backend(const struct datapath_view *view, const struct search *search,
-			    struct explanation *ret)
+			    const char *own, struct explanation *ret)
 {
 	const struct offer *offer = &search->offer;
 	char text[ADDRESS_TEXT_MAX];
@@ -254,8 +284,8 @@ static bool explain_backend(const struct datapath_view *view, const struct searc
 		return false;
 	}
 	set_backend(ret, (uint32_t)offer->slot, &b);
-	say(ret, "balance", "ring slot %u of %u: backend %s of stack %s%s%s", offer->at,
-	    STEER_RING_SLOTS, backend_text(&b, text), search->chosen,
+	say(ret, "balance", "ring slot %u of %u: backend %s of stack %s%s%s%s", offer->at,
+	    STEER_RING_SLOTS, backend_text(&b, text), search->chosen, own,
 	    offer->takes && offer->down ? ", those before being down" : "",
 	    offer->takes && offer->open ? ", those before having an open breaker" : "");
 	return true;
@@ -282,14 +312,15 @@ static bool explain_balance(const struct datapath_view *view, const struct compi
 	uint64_t flow = hash_flow_sum(fleet, tuple, client);
 	const struct service *service = &view->services[bank * view->service_slots + vip->service];
 	uint32_t slot = split_slot(client);
+	uint32_t at = ring_slot(vip->flags & VIP_STICKY_CLIENT ? client : flow);
+	char text[EXPLAIN_VERDICT_MAX];
 	struct search search = {.own = own_stack(live, service->name, slot)};
 
 	say(ret, "policy", "the service's own split; the client's slot is %u of %u%s%s", slot,
 	    STEER_SPLIT_SLOTS, search.own[0] ? ", of stack " : "", search.own);
-	search_stacks(view, bank, service, slot,
-		      ring_slot(vip->flags & VIP_STICKY_CLIENT ? client : flow), &search);
+	search_stacks(view, bank, service, slot, at, &search);
 	explain_health(&search, ret);
-	return explain_backend(view, &search, ret);
+	return explain_backend(view, &search, own_text(view, live, bank, at, &search, text), ret);
 }
 
 static enum steer_reason explain_forward(const struct datapath_view *view, struct explanation *ret)
