@@ -52,11 +52,13 @@ sleep 2
 lab_note "draining with a deadline: no new flows, old ones stay"
 held=$(held_on blue1)
 [ "$held" -gt 10 ] || lab_fail "only $held connections are on blue1"
-steerctl drain "blue/$(lab_ip4 blue1)" --deadline ${DEADLINE_S}s >"$LAB_DIR/drain" ||
-	lab_fail "the drain was refused"
 begun=$(unix_now)
-expect_in "drain" "$(cat "$LAB_DIR/drain")" "in ${DEADLINE_S}s the flows that are left go as"
+steerctl drain "blue/$(lab_ip4 blue1)" --deadline ${DEADLINE_S}s --wait \
+	>"$LAB_DIR/drain" 2>"$LAB_DIR/drain.said" &
+waits=$!
 lab_wait 5 "a count" flows_counted
+lab_wait 5 "the flows left to be said" grep -q "flows left" "$LAB_DIR/drain"
+expect_in "drain" "$(cat "$LAB_DIR/drain")" "in ${DEADLINE_S}s the flows that are left go as"
 # Ports are reused at random: of this backend's short connections some were never seen to end.
 flows=$(status_of blue1 flows)
 [ "$flows" -ge "$held" ] && [ "$flows" -le $((held + held / 4 + 5)) ] ||
@@ -66,6 +68,7 @@ lab_note "$flows flows are counted, of $held connections"
 
 lab_note "the agent is killed meanwhile, and knows the deadline when it is back"
 lab_kill steerd
+lab_wait 5 "the one that waits to say so" grep -q "waiting up to 30 s" "$LAB_DIR/drain.said"
 lab_steerd
 left=$(status_of blue1 drain_left_ms)
 [ "$left" -gt 0 ] && [ "$left" -lt $((DEADLINE_S * 1000)) ] || lab_fail "$left ms are left"
@@ -77,6 +80,8 @@ over=$(unix_now)
 awk -v took="$(awk -v a="$begun" -v b="$over" 'BEGIN { print b - a }')" -v due=$DEADLINE_S \
 	'BEGIN { exit !(took > due - 0.2 && took < due + 1.5) }' ||
 	lab_fail "the drain of ${DEADLINE_S} s took from $begun to $over"
+wait $waits || lab_fail "the wait ended with $?: $(cat "$LAB_DIR/drain.said")"
+expect_in "the last words" "$(tail -n 1 "$LAB_DIR/drain")" "the time is up: "
 sleep 1
 
 lab_note "waiting ends with the deadline, too"

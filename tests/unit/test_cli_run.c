@@ -270,6 +270,33 @@ static void a_daemon_that_does_not_answer_is_said_to_be_missing(void **state)
 	unsetenv("STEERD_ADDRESS");
 }
 
+/* With an address for a word. */
+static int call_patiently(char **words)
+{
+	struct cli cli = {.target.address = words[0],
+			  .timeout_ms = CLI_TIMEOUT_DEFAULT_MS,
+			  .patience_ms = 1000};
+	uint64_t since_ms = util_now_ms();
+	json_t *reply = NULL;
+	enum cli_result result = cli_call(&cli, "GetStatus", json_object(), &reply);
+
+	return util_now_ms() - since_ms < 1000 ? 98 : (int)result;
+}
+
+static void one_that_may_come_back_is_waited_for_in_vain(void **state)
+{
+	CLEANUP_FREE char *address = util_format("unix://%s/sock", folder), *wanted = NULL;
+
+	(void)state;
+	wanted = util_format(
+		"steerctl: no steerd answers on %s: waiting up to 1 s for it to come back\n"
+		"steerctl: no steerd answers on %s: is it running? (systemctl status "
+		"steerd; another address: --address or STEERD_ADDRESS): No such file or "
+		"directory\n",
+		address, address);
+	expect_error(run_apart(call_patiently, (char *[]){address, NULL}), CLI_FAILED, wanted);
+}
+
 static int run_bash(char **words)
 {
 	execvp("bash", words);
@@ -340,6 +367,7 @@ int main(void)
 		cmocka_unit_test(no_command_is_wrong_usage_and_help_is_not),
 		cmocka_unit_test(every_error_of_a_routes_file_is_a_line_with_its_place),
 		cmocka_unit_test(a_daemon_that_does_not_answer_is_said_to_be_missing),
+		cmocka_unit_test(one_that_may_come_back_is_waited_for_in_vain),
 		cmocka_unit_test(bash_completes_commands_options_and_names),
 	};
 

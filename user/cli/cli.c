@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 #include "cli/codec.h"
 #include "cli/json_print.h"
@@ -12,7 +13,8 @@
 #include "common/util.h"
 #include "rpc/method.h"
 
-#define SERVICE "steerd.v1.AgentService"
+#define SERVICE	 "steerd.v1.AgentService"
+#define RETRY_MS 200
 
 enum cli_result cli_fail(const char *format, ...)
 {
@@ -154,19 +156,49 @@ enum cli_result cli_fail_call(const struct cli *cli, const char *method,
 	return CLI_FAILED;
 }
 
+/*
+ * True: the call is to be made again, by another client: one that failed waits ever longer by
+ * itself. *since_ms: of the first time, 0 before.
+ */
+static bool wait_for_return(struct cli *cli, const struct rpc_error *error, uint64_t *since_ms)
+{
+	uint64_t now_ms = util_now_ms();
+
+	if (!error->is_unconnected && error->code != RPC_CODE_UNAVAILABLE)
+		return false;
+	if (*since_ms ? now_ms - *since_ms >= cli->patience_ms : !cli->patience_ms)
+		return false;
+	/* A line that is drawn again and again may be open. */
+	if (!*since_ms)
+		fprintf(stderr,
+			"%ssteerctl: no steerd answers on %s: waiting up to %u s for it to come "
+			"back\n",
+			isatty(STDERR_FILENO) ? "\n" : "", cli->target.address,
+			cli->patience_ms / 1000);
+	*since_ms = *since_ms ?: now_ms;
+	rpc_client_close(TAKE(cli->client));
+	usleep(RETRY_MS * 1000);
+	return true;
+}
+
 enum cli_result cli_call_packed(struct cli *cli, const char *method, const void *request,
 				size_t size, struct rpc_bytes *ret_reply)
 {
 	CLEANUP_FREE char *path = util_format("/" SERVICE "/%s", method);
-	CLEANUP_RPC_ERROR struct rpc_error error = {0};
-	enum cli_result result = cli_connect(cli);
+	uint64_t since_ms = 0;
 
-	if (result)
-		return result;
-	if (rpc_client_call(cli->client, path, request, size, cli->timeout_ms, ret_reply, &error) <
-	    0)
-		return cli_fail_call(cli, method, &error);
-	return CLI_DONE;
+	for (;;) {
+		CLEANUP_RPC_ERROR struct rpc_error error = {0};
+		enum cli_result result = cli_connect(cli);
+
+		if (result)
+			return result;
+		if (rpc_client_call(cli->client, path, request, size, cli->timeout_ms, ret_reply,
+				    &error) == 0)
+			return CLI_DONE;
+		if (!wait_for_return(cli, &error, &since_ms))
+			return cli_fail_call(cli, method, &error);
+	}
 }
 
 enum cli_result cli_unpack(struct cli *cli, const char *type, const struct rpc_bytes *bytes,

@@ -24,6 +24,7 @@ enum cli_result {
 struct cli {
 	struct rpc_client_options target;
 	uint32_t timeout_ms;
+	uint32_t patience_ms; /* how long a call waits for a steerd that is gone to come back */
 	bool json;
 	struct table_look look;
 	const struct cli_command *command;

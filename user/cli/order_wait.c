@@ -8,7 +8,8 @@
 #include "common/routes.h"
 #include "common/util.h"
 
-#define POLL_MS 500
+#define POLL_MS	    500
+#define PATIENCE_MS 30000 /* orders outlast a restart of steerd */
 
 /* What the backends of a drain have, in all. */
 struct left {
@@ -165,6 +166,7 @@ enum cli_result order_wait(struct cli *cli, const struct order *order, uint64_t 
 	char text[ADDRESS_TEXT_MAX], *error;
 	struct address parsed;
 
+	cli->patience_ms = PATIENCE_MS;
 	if (args_target(order->target, &stack, &address, &error) < 0)
 		return cli_misuse_text(cli, error);
 	wait.stack = stack;
