@@ -401,6 +401,21 @@ class VerdictsSeen(World):
         self.assertEqual(self.texts(),
                          ["blue1 is well, and steerd has it down for 4.5 s: told so"])
 
+    def test_a_backend_is_not_late_before_its_second_fault_is_over(self):
+        one = self.of(invariants.Verdicts)
+        self.down("blue1", 1000)
+        self.back("blue1", 1002)
+        self.down("blue1", 1005)
+        self.truth.fault_ends("blue1", 1007)
+        one.on_status(self.status(1007.1, down=["blue1"]))
+        self.assertEqual(self.texts(), [])
+        self.truth.fault_over("blue1", 1007.2)
+        one.on_status(self.status(1011, down=["blue1"]))
+        self.assertEqual(self.texts(), [])
+        for at in (1012, 1016.1):
+            one.on_status(self.status(at, down=["blue1"]))
+        self.assertEqual(len(self.texts()), 1)
+
     def test_a_backend_that_flaps_may_be_held_down_for_longer(self):
         for reason, broken in (("held down for 9 s more: went down 4 times in 39 s", 0),
                                ("health check: timed out", 1)):

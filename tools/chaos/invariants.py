@@ -111,7 +111,8 @@ class Verdicts(Invariant):
         if seen.up or not states <= {UP, RETURNING}:
             self.since.pop(backend, None)
         elif states == {RETURNING}:
-            since = self.truth.recovery_due[backend] - self.plan.recovery
+            # Nothing is due yet while the command that undoes the fault runs.
+            since = self.truth.recovery_due.get(backend, math.inf) - self.plan.recovery
             self.out_too_long(backend, seen, status, since, bool(held))
         else:
             since = self.since.setdefault(backend, status.begun)

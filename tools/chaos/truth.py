@@ -67,6 +67,7 @@ class Truth:
         return (math.inf, DOWN) if without is None else (since + without, TRIED)
 
     def fault_begins(self, backend, at):
+        self.recovery_due.pop(backend, None)
         self.tracks[backend].set(at, FAILING)
 
     def fault_in_force(self, backend, at, effect):
