@@ -53,7 +53,7 @@ static __always_inline bool breaker_gives_up(const struct steer_ctx *ctx)
 {
 	struct backend_watch *watch;
 
-	if (!(ctx->backend->state & BACKEND_KEEP))
+	if (!(ctx->backend->state & BACKEND_NEW))
 		return true;
 	watch = steer_watch(ctx->slot);
 	return has_telemetry && watch && breaker_is_open(watch, bpf_ktime_get_ns());

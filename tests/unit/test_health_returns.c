@@ -153,13 +153,13 @@ static void a_declared_backend_returns_by_good_checks_since(void **unused)
 	health_state_check(&state, true, "", 2);
 	assert_int_equal(health_state_declare(&state, false, "no handshake in 84 ms", 100),
 			 HEALTH_CHANGED_BITS | HEALTH_CHANGED_REASON);
-	assert_int_equal(state.bits, BACKEND_ROUTE);
+	assert_int_equal(state.bits, KEEP);
 	assert_string_equal(state.reason, "passive: no handshake in 84 ms");
 	assert_int_equal(state.failovers, 1);
 	assert_int_equal(health_state_declare(&state, false, "once more", 101), 0);
 	for (uint64_t now = 200; now < 500; now += 100) {
 		health_state_check(&state, true, "", now); /* the first had begun before */
-		assert_int_equal(state.bits, BACKEND_ROUTE);
+		assert_int_equal(state.bits, KEEP);
 	}
 	health_state_check(&state, true, "", 500);
 	assert_int_equal(state.bits, BACKEND_NEW | BACKEND_KEEP | BACKEND_ROUTE);
@@ -169,6 +169,7 @@ static void a_declared_backend_returns_by_good_checks_since(void **unused)
 static void a_check_that_fails_is_the_reason_from_then_on(void **unused)
 {
 	struct health_state state;
+	uint64_t since;
 
 	(void)unused;
 	health_state_init(&state, true, 2, 2, 0);
@@ -176,8 +177,12 @@ static void a_check_that_fails_is_the_reason_from_then_on(void **unused)
 	health_state_check(&state, true, "", 2);
 	health_state_declare(&state, false, "no handshake in 84 ms", 100);
 	health_state_check(&state, true, "", 200);
+	since = state.since_ms;
+	assert_int_equal(state.bits, KEEP); /* established flows have nothing to fear yet */
 	health_state_check(&state, false, "timed out", 300);
 	assert_string_equal(state.reason, "health check: timed out");
+	assert_int_equal(state.bits, BACKEND_ROUTE);
+	assert_int_equal(state.since_ms, since);
 	health_state_check(&state, true, "", 400);
 	assert_int_equal(state.bits, BACKEND_ROUTE);
 	health_state_check(&state, true, "", 500);

@@ -58,6 +58,7 @@ static void walk(struct health_state *state, const struct step *steps)
 	uint64_t now = 1001, since = state->since_ms;
 
 	for (const struct step *step = steps; step->input != END; step++, now += 1000) {
+		uint8_t bits = state->bits;
 		unsigned int changed = step_apply(state, step, now);
 
 		if (changed != step->changed || state->bits != step->bits ||
@@ -65,7 +66,7 @@ static void walk(struct health_state *state, const struct step *steps)
 			fail_msg("step %d: bits %x for %x, reason '%s' for '%s', changed %x for %x",
 				 (int)(step - steps) + 1, state->bits, step->bits, state->reason,
 				 step->reason, changed, step->changed);
-		if (changed & HEALTH_CHANGED_BITS)
+		if ((state->bits ^ bits) & ~BACKEND_KEEP)
 			since = now;
 		assert_int_equal(state->since_ms, since);
 	}
@@ -288,9 +289,19 @@ static void drained_backend_found_in_the_kernel_keeps_its_flows(void **unused)
 
 	(void)unused;
 	health_state_init(&state, true, 2, 3, 1);
-	health_state_presume(&state, KEEP);
+	health_state_presume(&state, KEEP | BACKEND_HELD);
 	order(&state, HEALTH_OVERRIDE_DRAIN, 1);
 	assert_int_equal(state.bits, KEEP);
+}
+
+static void backend_found_declared_in_the_kernel_waits_for_its_first_check(void **unused)
+{
+	struct health_state state;
+
+	(void)unused;
+	health_state_init(&state, true, 2, 3, 1);
+	health_state_presume(&state, KEEP);
+	assert_int_equal(state.bits, ROUTE);
 }
 
 static void backend_found_down_in_the_kernel_waits_for_its_first_check(void **unused)
@@ -437,6 +448,7 @@ int main(void)
 		cmocka_unit_test(checks_count_while_there_is_no_next_hop),
 		cmocka_unit_test(backend_presumed_up_stays_so_until_told_otherwise),
 		cmocka_unit_test(drained_backend_found_in_the_kernel_keeps_its_flows),
+		cmocka_unit_test(backend_found_declared_in_the_kernel_waits_for_its_first_check),
 		cmocka_unit_test(backend_found_down_in_the_kernel_waits_for_its_first_check),
 		cmocka_unit_test(new_settings_keep_the_verdict_while_checks_go_on),
 		cmocka_unit_test(ending_checks_lifts_what_they_found),

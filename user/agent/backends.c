@@ -66,15 +66,19 @@ static const char *entry_text(const struct backend_entry *entry, char text[ADDRE
 	return address_text(&entry->address, text);
 }
 
-static void add_event(const struct backend_entry *entry, bool up)
+static void add_event(const struct backend_entry *entry, uint8_t was, uint8_t now)
 {
+	bool lets_go = !(was & BACKEND_NEW) && was & ~now & BACKEND_KEEP;
 	char address[ADDRESS_TEXT_MAX], length[TEXT_DURATION_MAX];
 	bool ramps = entry->ramp.running;
 
 	entry_text(entry, address);
 	events_add(entry->owner->events, EVENT_BACKEND, NULL, entry->stack, address,
-		   "backend %s of stack %s takes %snew flows%s%s%s%s", address, entry->stack,
-		   up ? "" : "no ", entry->health.reason[0] ? ": " : "", entry->health.reason,
+		   "backend %s of stack %s %s%s%s%s%s", address, entry->stack,
+		   lets_go	       ? "keeps its flows no longer"
+		   : now & BACKEND_NEW ? "takes new flows"
+				       : "takes no new flows",
+		   entry->health.reason[0] ? ": " : "", entry->health.reason,
 		   ramps ? ", all of its share after " : "",
 		   ramps ? text_duration(entry->ramp.length_ms, length) : "");
 }
@@ -121,7 +125,7 @@ static void publish(struct backend_entry *entry, unsigned int changed)
 	if (now == was && !(changed & HEALTH_CHANGED_BITS))
 		return;
 	if (changed & HEALTH_CHANGED_BITS && entry->health.been_up)
-		add_event(entry, up);
+		add_event(entry, was, now);
 	entry->owner->changed(entry->owner->userdata, entry->stack);
 }
 

@@ -112,6 +112,15 @@ static void answer_order(const struct health_state *state, const char *also, str
 	}
 }
 
+/*
+ * What flows showed costs new flows a detour at most, were it wrong; established ones stay until a
+ * check has failed, too.
+ */
+static uint8_t keeps_meanwhile(const struct health_state *state)
+{
+	return state->passive && state->checked ? BACKEND_KEEP : 0;
+}
+
 static void answer_find(const struct health_state *state, uint64_t now_ms, struct answer *answer)
 {
 	char text[COMPLAINT_MAX];
@@ -122,7 +131,7 @@ static void answer_find(const struct health_state *state, uint64_t now_ms, struc
 	else if (state->order.override != HEALTH_OVERRIDE_AUTO)
 		answer_order(state, complaint ? complaint : "", answer);
 	else if (complaint)
-		answer_set(answer, BACKEND_ROUTE, complaint, "", "", "");
+		answer_set(answer, BACKEND_ROUTE | keeps_meanwhile(state), complaint, "", "", "");
 	else
 		answer_set(answer, BITS_UP, "", "", "", "");
 }
@@ -148,9 +157,10 @@ static unsigned int state_update(struct health_state *state, uint64_t now_ms)
 	if (answer.bits != state->bits) {
 		if (state->bits & ~answer.bits & BACKEND_NEW && !by_order(state))
 			state->failovers++;
+		if ((state->bits ^ answer.bits) & ~BACKEND_KEEP)
+			state->since_ms = now_ms;
 		state->bits = answer.bits;
 		state->been_up |= answer.bits & BACKEND_NEW;
-		state->since_ms = now_ms;
 		changed |= HEALTH_CHANGED_BITS;
 	}
 	if (strcmp(answer.reason, state->reason)) {
@@ -180,7 +190,8 @@ void health_state_init(struct health_state *state, bool checked, uint32_t fall, 
 
 void health_state_presume(struct health_state *state, uint8_t bits)
 {
-	if (bits & BACKEND_KEEP)
+	/* Flows are kept without new ones in a drain, and until a check confirms what they showed. */
+	if (bits & BACKEND_NEW || (bits & BACKEND_KEEP && bits & BACKEND_HELD))
 		state->verdict = HEALTH_VERDICT_UP;
 	state->routed = bits & BACKEND_ROUTE;
 	state_update(state, state->since_ms);

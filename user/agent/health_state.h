@@ -84,7 +84,7 @@ struct health_state {
 	char route_detail[HEALTH_DETAIL_MAX]; /* why there is no next hop */
 
 	uint8_t bits;	   /* BACKEND_NEW, BACKEND_KEEP, BACKEND_ROUTE of bpf/abi.h */
-	uint64_t since_ms; /* when bits last changed */
+	uint64_t since_ms; /* when bits last changed, but for BACKEND_KEEP alone */
 	char reason[HEALTH_REASON_MAX];
 	uint64_t failovers; /* times checks or a lost next hop, no operator, ended new flows */
 };
@@ -99,8 +99,9 @@ void health_state_init(struct health_state *state, bool checked, uint32_t fall, 
 
 /*
  * For a backend whose flows this process found in the kernel: `bits` is what the map says. One
- * that kept flows goes on as up, and one that had a next hop as having it, until inputs say
- * otherwise; of any other the first check decides. Right after health_state_init().
+ * that took new flows, or was in a drain, goes on as up, and one that had a next hop as having it,
+ * until inputs say otherwise; of any other the first check decides. Right after
+ * health_state_init().
  */
 void health_state_presume(struct health_state *state, uint8_t bits);
 
