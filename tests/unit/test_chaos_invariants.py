@@ -73,7 +73,13 @@ class Truths(World):
     def test_a_fault_shorter_than_the_detection_time_is_never_down(self):
         self.down("blue1", 1000)
         self.back("blue1", 1000.5)
-        self.assertEqual(self.states("blue1", 1000.4, 1001.5, 1004.6), [FAILING, RETURNING, UP])
+        self.assertEqual(self.states("blue1", 1000.4, 1001.6, 1004.6), [FAILING, RETURNING, UP])
+
+    def test_what_was_seen_of_a_fault_may_take_a_backend_out_when_it_is_over(self):
+        self.truth.fault_begins("blue1", 1000)
+        self.truth.fault_in_force("blue1", 1000, "unclear")
+        self.back("blue1", 1010)
+        self.assertEqual(self.states("blue1", 1010.9, 1011.1, 1014.1), [FAILING, RETURNING, UP])
 
     def test_detection_starts_anew_when_the_agent_is_back(self):
         self.down("blue1", 1000)

@@ -16,21 +16,20 @@ class Track:
 
     def __init__(self):
         self.times, self.states = [-math.inf], [UP]
-        self.pending = None  # (time, state)
+        self.pending = []  # (time, state), the next one first
 
     def settle(self, now):
-        if self.pending and self.pending[0] <= now:
-            self.append(*self.pending)
-            self.pending = None
+        while self.pending and self.pending[0][0] <= now:
+            self.append(*self.pending.pop(0))
 
     def append(self, at, state):
         self.times.append(at)
         self.states.append(state)
 
-    def set(self, at, state, then=None):
+    def set(self, at, state, *then):
         self.settle(at)
         self.append(at, state)
-        self.pending = then
+        self.pending = list(then)
 
     def now(self):
         return self.states[-1]
@@ -40,10 +39,11 @@ class Track:
         first = bisect.bisect_right(self.times, begin) - 1
         last = bisect.bisect_right(self.times, end)
         states = set(self.states[first:last])
-        if self.pending and self.pending[0] <= end:
-            states = states | {self.pending[1]}
-            if self.pending[0] <= begin:
-                states = {self.pending[1]}
+        for at, state in self.pending:
+            if at <= begin:
+                states = {state}
+            elif at <= end:
+                states = states | {state}
         return states
 
 
@@ -73,7 +73,7 @@ class Truth:
     def fault_in_force(self, backend, at, effect):
         self.effects[backend] = (effect, at)
         if effect == "down":
-            self.tracks[backend].pending = self.down_due(at)
+            self.tracks[backend].pending = [self.down_due(at)]
 
     def fault_ends(self, backend, at):
         """The command that undoes it begins. A backend not yet seen to be down still gets flows."""
@@ -83,14 +83,20 @@ class Truth:
         track.set(at, RETURNING if track.now() == DOWN else FAILING)
 
     def fault_over(self, backend, at):
-        self.tracks[backend].set(at, RETURNING)
+        """What steerd has seen of it until now may take it out until the detection time is over."""
+        track = self.tracks[backend]
+        track.settle(at)
+        if track.now() != RETURNING:
+            track.set(at, FAILING, (at + self.plan.detection, RETURNING))
         self.return_due(backend, at)
 
     def return_due(self, backend, since):
         """Back by then at the latest: steerd may hold down what flaps."""
         due = since + self.plan.recovery if self.agent_there else math.inf
         self.recovery_due[backend] = due
-        self.tracks[backend].pending = (due + self.plan.hold_off, UP)
+        returning = [(at, state) for at, state in self.tracks[backend].pending
+                     if state == RETURNING]
+        self.tracks[backend].pending = returning + [(due + self.plan.hold_off, UP)]
 
     def seen_up(self, backend, begun, ended):
         """By steerd's word, when all that the fault may have brought is over."""
@@ -98,17 +104,17 @@ class Truth:
         track.settle(begun)
         since = max(track.times[-1], self.agent_changes[-1][0]) + self.plan.detection
         if track.now() == RETURNING and track.pending and begun >= since:
-            track.pending = (min(track.pending[0], ended + self.plan.slow_start), UP)
+            track.pending = [(min(track.pending[0][0], ended + self.plan.slow_start), UP)]
 
     def agent_gone(self, at):
         self.agent_there = False
         self.agent_changes.append((at, False))
         for backend, track in self.tracks.items():
             track.settle(at)
-            if track.pending and track.pending[1] == DOWN:
-                track.pending = self.down_due(self.effects[backend][1])
+            if track.pending and track.pending[-1][1] == DOWN:
+                track.pending = [self.down_due(self.effects[backend][1])]
             elif track.pending:
-                track.pending = (math.inf, track.pending[1])
+                track.pending[-1] = (math.inf, track.pending[-1][1])
 
     def agent_back(self, at):
         self.recovery_due = {}  # of backends that return: when they are to be back, flapping apart
@@ -118,10 +124,10 @@ class Truth:
             track.settle(at)
             if track.now() == TRIED:
                 track.set(at, FAILING, self.down_due(at))
-            elif track.pending and track.pending[1] == UP:
+            elif track.pending and track.pending[-1][1] == UP:
                 self.return_due(backend, at)
             elif track.pending:
-                track.pending = self.down_due(at)
+                track.pending = [self.down_due(at)]
 
     # Questions, about times up to now.
 
