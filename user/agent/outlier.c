@@ -182,29 +182,32 @@ static void go(struct outlier_member *m, uint8_t step, uint64_t now_ms)
 	o->retry_ms = now_ms + o->hold_ms;
 }
 
-/* A step back towards all of its share, if it is due. */
-static bool gets_more(struct outlier_member *m, uint64_t now_ms)
+/* Why a step back towards all of its share is due; NULL: it is not. */
+static const char *reason_for_more(const struct outlier_member *m, uint64_t now_ms)
 {
-	struct outlier *o = m->outlier;
-	const char *why;
+	const struct outlier *o = m->outlier;
 
 	if (!o->step)
-		return false;
+		return NULL;
 	if (!m->open)
-		why = "its speed is not judged now";
-	else if (o->step == OUTLIER_NONE && now_ms >= o->retry_ms)
-		why = "it is tried again";
-	else if (o->step == OUTLIER_NONE)
-		return false;
-	else if (o->fine >= OUTLIER_LOOKS)
-		why = "it is as fast as its peers";
-	else if (o->silent >= SILENT_LOOKS)
-		why = "too few flows to tell";
-	else
-		return false;
+		return "its speed is not judged now";
+	if (o->step == OUTLIER_NONE)
+		return now_ms >= o->retry_ms ? "it is tried again" : NULL;
+	if (o->fine >= OUTLIER_LOOKS)
+		return "it is as fast as its peers";
+	return o->silent >= SILENT_LOOKS ? "too few flows to tell" : NULL;
+}
+
+static void give_more(struct outlier_member *m, uint64_t now_ms, outlier_stepped stepped,
+		      void *userdata)
+{
+	const char *why = reason_for_more(m, now_ms);
+
+	if (!why)
+		return;
 	snprintf(m->evidence, sizeof(m->evidence), "%s", why);
-	go(m, m->open ? o->step - 1 : 0, now_ms);
-	return true;
+	go(m, m->open ? m->outlier->step - 1 : 0, now_ms);
+	stepped(userdata, m);
 }
 
 /* In shares of a weight times 4. */
@@ -294,8 +297,7 @@ void outlier_look(struct outlier_member *members, size_t n, uint32_t spare_perce
 	size_t due_n = 0;
 
 	for (size_t i = 0; i < n; i++)
-		if (gets_more(&members[i], now_ms))
-			stepped(userdata, &members[i]);
+		give_more(&members[i], now_ms, stepped, userdata);
 	sums = sum_up(members, n);
 	give_back(members, n, sums, spare_percent, stepped, userdata);
 	for (size_t i = 0; i < n; i++) {
