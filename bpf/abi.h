@@ -321,10 +321,10 @@ struct backend {
 	/* The agent's own, and for the next agent: what it has of its slots in its stack's ring. */
 	__u64 ramp_began_ms; /* of its slow start, CLOCK_MONOTONIC; 0: none */
 	__u16 ramp_lacks;    /* what that leaves it without, in 1/65536 */
-	__u8 slow_step;	     /* an outlier's: how often the rest was halved, or BACKEND_SLOW_NONE */
+	__u8 slow_step;	     /* an outlier's: how often the rest was halved, or SLOW_STEP_NONE */
 	__u8 unused2[21];
 };
-#define BACKEND_SLOW_NONE 3 /* it has none of its slots */
+#define SLOW_STEP_NONE 3 /* it has none of its slots */
 static_assert(sizeof(struct backend) == 128, "two cache lines");
 static_assert(offsetof(struct backend, stack) == 64, "what packets read is one cache line");
 static_assert(offsetof(struct backend, dst_mac) % 8 == 0, "one word");

@@ -48,12 +48,16 @@ static __always_inline bool breaker_refuses(__u32 cpu, __u32 slot)
 	return true;
 }
 
-/* A SYN sent again: the flow is nobody's yet, and need not wait for a backend that is dead. */
+/*
+ * A SYN sent again: the flow is nobody's yet, and need not wait for a backend that looks dead. One
+ * that drains is well, and its answer may be on the way.
+ */
 static __always_inline bool breaker_gives_up(const struct steer_ctx *ctx)
 {
+	__u8 state = ctx->backend->state;
 	struct backend_watch *watch;
 
-	if (!(ctx->backend->state & BACKEND_NEW))
+	if (!(state & BACKEND_KEEP) || !(state & (BACKEND_NEW | BACKEND_HELD)))
 		return true;
 	watch = steer_watch(ctx->slot);
 	return has_telemetry && watch && breaker_is_open(watch, bpf_ktime_get_ns());

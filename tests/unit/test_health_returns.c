@@ -246,6 +246,38 @@ static void checks_that_fail_after_good_ones_show_that_it_works_partly(void **un
 	assert_int_equal(good_checks(&state), 2 * HEALTH_PARTLY_RISES);
 }
 
+static void a_drain_of_a_declared_backend_keeps_its_flows(void **unused)
+{
+	struct health_state state;
+
+	(void)unused;
+	health_state_init(&state, true, 2, 3, 0);
+	health_state_route(&state, true, "", 1);
+	health_state_check(&state, true, "", 2);
+	health_state_declare(&state, false, "why", 3);
+	order(&state, HEALTH_OVERRIDE_DRAIN, 4);
+	assert_int_equal(state.bits, KEEP);
+	assert_string_equal(state.reason, "drained by operator; passive: why");
+	health_state_check(&state, false, "timed out", 5);
+	assert_int_equal(state.bits, BACKEND_ROUTE);
+}
+
+/* Weights are changed every second somewhere. */
+static void the_same_settings_again_begin_nothing_anew(void **unused)
+{
+	struct health_state state;
+
+	(void)unused;
+	health_state_init(&state, true, 2, 3, 0);
+	health_state_route(&state, true, "", 1);
+	health_state_check(&state, false, "timed out", 2);
+	for (uint64_t now = 3; now < 6; now++) {
+		health_state_configure(&state, true, 2, 3, now);
+		health_state_check(&state, true, "", now);
+	}
+	assert_int_equal(state.bits, UP);
+}
+
 static void what_is_not_up_cannot_be_declared(void **unused)
 {
 	struct health_state state;
@@ -310,6 +342,8 @@ int main(void)
 		cmocka_unit_test(a_check_that_fails_is_the_reason_from_then_on),
 		cmocka_unit_test(one_that_works_partly_must_be_good_for_many_checks),
 		cmocka_unit_test(checks_that_fail_after_good_ones_show_that_it_works_partly),
+		cmocka_unit_test(a_drain_of_a_declared_backend_keeps_its_flows),
+		cmocka_unit_test(the_same_settings_again_begin_nothing_anew),
 		cmocka_unit_test(what_is_not_up_cannot_be_declared),
 		cmocka_unit_test(without_checks_a_declared_backend_returns_after_a_while),
 		cmocka_unit_test(an_operator_keeps_a_declared_backend_up),

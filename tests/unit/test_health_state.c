@@ -294,13 +294,17 @@ static void drained_backend_found_in_the_kernel_keeps_its_flows(void **unused)
 	assert_int_equal(state.bits, KEEP);
 }
 
-static void backend_found_declared_in_the_kernel_waits_for_its_first_check(void **unused)
+static void backend_found_declared_in_the_kernel_keeps_its_flows_until_a_check_fails(void **unused)
 {
 	struct health_state state;
 
 	(void)unused;
 	health_state_init(&state, true, 2, 3, 1);
 	health_state_presume(&state, KEEP);
+	assert_int_equal(state.bits, KEEP);
+	health_state_configure(&state, true, 2, 3, 2);
+	assert_string_equal(state.reason, "passive: so it was when steerd started");
+	health_state_check(&state, false, "timed out", 3);
 	assert_int_equal(state.bits, ROUTE);
 }
 
@@ -448,7 +452,8 @@ int main(void)
 		cmocka_unit_test(checks_count_while_there_is_no_next_hop),
 		cmocka_unit_test(backend_presumed_up_stays_so_until_told_otherwise),
 		cmocka_unit_test(drained_backend_found_in_the_kernel_keeps_its_flows),
-		cmocka_unit_test(backend_found_declared_in_the_kernel_waits_for_its_first_check),
+		cmocka_unit_test(
+			backend_found_declared_in_the_kernel_keeps_its_flows_until_a_check_fails),
 		cmocka_unit_test(backend_found_down_in_the_kernel_waits_for_its_first_check),
 		cmocka_unit_test(new_settings_keep_the_verdict_while_checks_go_on),
 		cmocka_unit_test(ending_checks_lifts_what_they_found),

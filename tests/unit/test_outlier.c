@@ -22,7 +22,8 @@ struct shop {
 	uint64_t random, now_ms;
 	size_t n;
 	uint32_t spare;
-	double per_look; /* samples of a backend that has all of its share */
+	double per_look; /* responses of a backend that has all of its share */
+	double connects; /* likewise: all of them fast */
 	double sigma;	 /* of the logarithms */
 	double ms[BACKENDS];
 	double tail[BACKENDS]; /* part of the requests that take a second */
@@ -66,17 +67,20 @@ static double response_ns(struct shop *s, size_t i)
 
 static double part(const struct shop *s, size_t i)
 {
-	return s->outlier[i].step < OUTLIER_NONE ? 1.0 / (1 << s->outlier[i].step) : 0;
+	return s->outlier[i].step < SLOW_STEP_NONE ? 1.0 / (1 << s->outlier[i].step) : 0;
 }
 
 static void traffic(struct shop *s, size_t i)
 {
 	uint64_t counts[LATENCY_BUCKETS] = {};
+	uint64_t connects[LATENCY_BUCKETS] = {};
 	double n = s->open[i] ? s->per_look * part(s, i) : 0;
 
+	connects[latency_bucket(1000000)] = (uint64_t)(s->connects * part(s, i));
 	for (; n > uniform(s); n--)
 		counts[latency_bucket((__u64)response_ns(s, i))]++;
 	outlier_add(&s->samples[i][OUTLIER_RESPONSE], counts, NULL);
+	outlier_add(&s->samples[i][OUTLIER_CONNECT], connects, NULL);
 }
 
 static void on_stepped(void *userdata, const struct outlier_member *member)
@@ -161,13 +165,13 @@ static void one_without_flows_is_tried_again_later_and_later(void **state)
 	shop_begin(&s, 3);
 	s.ms[0] = 100;
 	for (; tries < 6; tries++) {
-		while (s.outlier[0].step != OUTLIER_NONE)
+		while (s.outlier[0].step != SLOW_STEP_NONE)
 			look(&s);
 		assert_int_equal(s.outlier[0].hold_ms, hold_ms);
 		run(&s, hold_ms / 1000 - OUTLIER_EVERY_S);
-		assert_int_equal(s.outlier[0].step, OUTLIER_NONE);
+		assert_int_equal(s.outlier[0].step, SLOW_STEP_NONE);
 		look(&s);
-		assert_int_equal(s.outlier[0].step, OUTLIER_NONE - 1);
+		assert_int_equal(s.outlier[0].step, SLOW_STEP_NONE - 1);
 		assert_string_equal(s.last, "it is tried again");
 		hold_ms = hold_ms * 2 > OUTLIER_HOLD_MOST_MS ? OUTLIER_HOLD_MOST_MS : hold_ms * 2;
 	}
@@ -234,7 +238,27 @@ static void few_slow_requests_are_seen_too(void **state)
 	s.tail[2] = 0.2;
 	run(&s, 3 * STEP_S);
 	assert_true(s.outlier[2].step > 0);
-	assert_memory_equal(s.last, "one in ten of its responses takes over ", 39);
+	assert_memory_equal(s.last, "one in ten of its responses takes over 940 ms, of its peers' ",
+			    61);
+}
+
+/* Most clients keep their connections, or few of them ask. */
+static void a_kind_with_few_samples_is_heard_beside_one_with_many(void **state)
+{
+	struct shop s;
+
+	(void)state;
+	for (uint64_t seed = 0; seed < 10; seed++) {
+		shop_begin(&s, 100 + seed);
+		s.connects = 100;
+		s.per_look = 12;
+		s.ms[2] = 300;
+		run(&s, 4 * STEP_S);
+		assert_in_range(s.outlier[2].step, 1, 2);
+		run(&s, 12 * STEP_S);
+		assert_int_not_equal(s.outlier[2].step, 0);
+		assert_int_equal(s.outlier[0].step + s.outlier[1].step + s.outlier[3].step, 0);
+	}
 }
 
 static void of_two_the_slower_one_gets_less(void **state)
@@ -303,6 +327,23 @@ static void shares_come_back_when_others_are_gone(void **state)
 	look(&s);
 	assert_int_equal(steps(&s), 0);
 	assert_string_equal(s.last, "too few others are left");
+	s.ms[1] = 10;
+	s.open[0] = s.open[2] = s.open[3] = true;
+	run(&s, 60);
+	assert_int_equal(steps(&s), 0);
+}
+
+static void another_agents_step_is_gone_on_with(void **state)
+{
+	struct shop s;
+
+	(void)state;
+	shop_begin(&s, 20);
+	outlier_adopt(&s.outlier[1], SLOW_STEP_NONE, s.now_ms);
+	run(&s, OUTLIER_HOLD_MS / 1000);
+	assert_int_equal(steps(&s), 300);
+	run(&s, 20 * STEP_S);
+	assert_int_equal(steps(&s), 0);
 }
 
 static void one_that_is_out_is_forgotten(void **state)
@@ -391,10 +432,12 @@ int main(void)
 		cmocka_unit_test(what_all_have_in_common_takes_nothing),
 		cmocka_unit_test(what_is_little_takes_nothing),
 		cmocka_unit_test(few_slow_requests_are_seen_too),
+		cmocka_unit_test(a_kind_with_few_samples_is_heard_beside_one_with_many),
 		cmocka_unit_test(of_two_the_slower_one_gets_less),
 		cmocka_unit_test(one_alone_has_no_peers),
 		cmocka_unit_test(a_stack_keeps_what_it_cannot_spare),
 		cmocka_unit_test(shares_come_back_when_others_are_gone),
+		cmocka_unit_test(another_agents_step_is_gone_on_with),
 		cmocka_unit_test(one_that_is_out_is_forgotten),
 		cmocka_unit_test(a_cold_one_is_not_judged_and_no_peer),
 		cmocka_unit_test(a_short_trouble_takes_nothing),

@@ -72,7 +72,7 @@ void backends_wait(struct backends *backends, uint32_t slot);
  * Whether its speed matters: it takes new flows, and nobody ordered that. *ret_warm: it has done so
  * for a while, and its slow start is over.
  */
-bool backends_slow_may(const struct backends *backends, uint32_t slot, bool *ret_warm);
+bool backends_slow_is_judged(const struct backends *backends, uint32_t slot, bool *ret_warm);
 
 /* The step of outlier.h that it is at, also by an earlier agent's doing. */
 uint8_t backends_slow_step(const struct backends *backends, uint32_t slot);

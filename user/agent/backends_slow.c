@@ -9,7 +9,7 @@
 
 #define WARM_MS 10000 /* after which a backend that came up is not cold */
 
-bool backends_slow_may(const struct backends *b, uint32_t slot, bool *ret_warm)
+bool backends_slow_is_judged(const struct backends *b, uint32_t slot, bool *ret_warm)
 {
 	const struct backend_entry *entry = &b->entries[slot];
 	uint64_t now = util_now_ms();

@@ -9,7 +9,7 @@
 #include "common/util.h"
 
 #define TICK_US	     (DETECT_TICK_MS * 1000ULL)
-#define LATE_US	     (2 * TICK_US) /* after the last tick */
+#define LATE_US	     (2 * TICK_US) /* after the last look at counts */
 #define LAG_TICKS    (DETECT_LAG_EVERY_S * 1000 / DETECT_TICK_MS)
 #define CONNECT_LAG  102	/* ticks, while nothing was measured: a SYN's first repeat */
 #define LAG_OF_STACK UINT32_MAX /* a backend's own is not known */
@@ -126,12 +126,12 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *userdata)
 	struct detector *d = userdata;
 
 	(void)usec;
-	if (util_now_us() - d->ticked_us > LATE_US)
-		detect_late(d->detect);
-	d->ticked_us = util_now_us();
 	d->tick++;
 	if (d->live && d->tick % LAG_TICKS == 0)
 		look_at_latencies(d);
+	if (util_now_us() - d->fed_us > LATE_US)
+		detect_late(d->detect);
+	d->fed_us = util_now_us();
 	for (size_t i = 0; i < d->watched_n; i++) {
 		uint32_t slot = d->watched[i].slot;
 
@@ -191,8 +191,7 @@ void detector_free(struct detector *d)
 	free(d);
 }
 
-/* Some service gives it a client's flows all to one backend. */
-static bool by_client(const struct compiled *compiled, size_t stack)
+bool detector_by_client(const struct compiled *compiled, size_t stack)
 {
 	for (size_t i = 0; i < compiled->routes->services_n; i++) {
 		const struct compiled_service *service = &compiled->services[i];
@@ -215,7 +214,7 @@ static void watch_stack(struct detector *d, const struct compiled *compiled, siz
 	const struct compiled_stack *stack = &compiled->stacks[index];
 	struct detect_place place = {.stack = (uint16_t)index,
 				     .mode = (uint8_t)stack->route->forward,
-				     .by_client = by_client(compiled, index)};
+				     .by_client = detector_by_client(compiled, index)};
 	uint32_t weights = 0, weight;
 
 	for (size_t i = 0; i < stack->slots_n; i++)
@@ -228,7 +227,9 @@ static void watch_stack(struct detector *d, const struct compiled *compiled, siz
 		detect_put(d->detect, stack->slots[i], &place,
 			   slot->weight != weight || slot->weights != weights);
 		if (!slot->watched)
-			slot->outlier.step = backends_slow_step(d->backends, stack->slots[i]);
+			outlier_adopt(&slot->outlier,
+				      backends_slow_step(d->backends, stack->slots[i]),
+				      util_now_ms());
 		slot->watched = true;
 		slot->weight = weight;
 		slot->weights = weights;

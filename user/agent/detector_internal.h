@@ -40,7 +40,7 @@ struct detector {
 	struct detect *detect;
 	sd_event_source *timer;
 	uint32_t tick;
-	uint64_t ticked_us;	     /* util_now_us() of the last tick */
+	uint64_t fed_us;	     /* util_now_us() when counts were read last */
 	const struct compiled *live; /* NULL: none yet */
 	struct watched *watched;
 	size_t watched_n;
@@ -55,6 +55,9 @@ void detector_add_samples(struct slot_state *slot, const struct series_totals *n
 
 /* With each look at latencies: who is far slower than its stack's others. */
 void detector_find_outliers(struct detector *detector);
+
+/* Some service gives the stack a client's flows all to one backend. */
+bool detector_by_client(const struct compiled *compiled, size_t stack);
 
 /* What a stack's outliers may lack, see struct watched_stack. */
 uint32_t detector_spare_percent(const struct compiled *compiled, size_t stack);

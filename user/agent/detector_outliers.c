@@ -4,25 +4,24 @@
 
 #include "common/util.h"
 
+static_assert(OUTLIER_EVERY_S == DETECT_LAG_EVERY_S, "one look at telemetry serves both");
+
 #define SPARE_PERCENT 50 /* of a stack's weight at most, as for what is declared */
 
 uint32_t detector_spare_percent(const struct compiled *compiled, size_t stack)
 {
 	uint32_t spare = SPARE_PERCENT;
 
-	if (compiled->routes->stacks[stack].on_slow_backend == BACKEND_SLOW_KEEP)
+	if (compiled->routes->stacks[stack].on_slow_backend == BACKEND_SLOW_KEEP ||
+	    detector_by_client(compiled, stack))
 		return 0;
 	for (size_t i = 0; i < compiled->routes->services_n; i++) {
 		const struct compiled_service *service = &compiled->services[i];
 		uint32_t rest = 100 - service->route->panic_percent;
 
-		for (size_t j = 0; j < service->route->split_n; j++) {
-			if (service->choice[j].stack != stack)
-				continue;
-			if (service->route->sticky_by_client)
-				return 0;
-			spare = rest < spare ? rest : spare;
-		}
+		for (size_t j = 0; j < service->route->split_n; j++)
+			if (service->choice[j].stack == stack && rest < spare)
+				spare = rest;
 	}
 	return spare;
 }
@@ -70,8 +69,8 @@ static void look_at_stack(struct detector *d, const struct watched *watched, siz
 						     .samples = slot->samples,
 						     .weight = slot->weight};
 		if (slot->weight)
-			members[i].open = backends_slow_may(d->backends, watched[i].slot,
-							    &members[i].warm);
+			members[i].open = backends_slow_is_judged(d->backends, watched[i].slot,
+								  &members[i].warm);
 	}
 	outlier_look(members, n, d->stacks[watched->stack].spare_percent, now_ms, on_stepped,
 		     &look);

@@ -92,26 +92,6 @@ static void answer_set(struct answer *answer, uint8_t bits, const char *what, co
 		 also);
 }
 
-/* What was ordered; `also` is what speaks against new flows besides, or "". */
-static void answer_order(const struct health_state *state, const char *also, struct answer *answer)
-{
-	const struct health_order *order = &state->order;
-	const char *who = order->by_controller ? "controller" : "operator";
-	bool down = state->verdict == HEALTH_VERDICT_DOWN;
-
-	switch (order->override) {
-	case HEALTH_OVERRIDE_DOWN:
-		answer_set(answer, BACKEND_ROUTE, "down by ", who, "", "");
-		break;
-	case HEALTH_OVERRIDE_DRAIN:
-		answer_set(answer, BACKEND_ROUTE | (down || order->over ? 0 : BACKEND_KEEP),
-			   "drained by ", who, order->over ? ", time is up" : "", down ? also : "");
-		break;
-	default:
-		answer_set(answer, BITS_UP, "up by ", who, "", also);
-	}
-}
-
 /*
  * What flows showed costs new flows a detour at most, were it wrong; established ones stay until a
  * check has failed, too.
@@ -119,6 +99,27 @@ static void answer_order(const struct health_state *state, const char *also, str
 static uint8_t keeps_meanwhile(const struct health_state *state)
 {
 	return state->passive && state->checked ? BACKEND_KEEP : 0;
+}
+
+/* What was ordered; `also` is what speaks against new flows besides, or "". */
+static void answer_order(const struct health_state *state, const char *also, struct answer *answer)
+{
+	const struct health_order *order = &state->order;
+	const char *who = order->by_controller ? "controller" : "operator";
+	bool down = state->verdict == HEALTH_VERDICT_DOWN && !keeps_meanwhile(state);
+
+	switch (order->override) {
+	case HEALTH_OVERRIDE_DOWN:
+		answer_set(answer, BACKEND_ROUTE, "down by ", who, "", "");
+		break;
+	case HEALTH_OVERRIDE_DRAIN:
+		answer_set(answer, BACKEND_ROUTE | (down || order->over ? 0 : BACKEND_KEEP),
+			   "drained by ", who, order->over ? ", time is up" : "",
+			   state->verdict == HEALTH_VERDICT_DOWN ? also : "");
+		break;
+	default:
+		answer_set(answer, BITS_UP, "up by ", who, "", also);
+	}
 }
 
 static void answer_find(const struct health_state *state, uint64_t now_ms, struct answer *answer)
@@ -190,9 +191,14 @@ void health_state_init(struct health_state *state, bool checked, uint32_t fall, 
 
 void health_state_presume(struct health_state *state, uint8_t bits)
 {
-	/* Flows are kept without new ones in a drain, and until a check confirms what they showed. */
-	if (bits & BACKEND_NEW || (bits & BACKEND_KEEP && bits & BACKEND_HELD))
+	if (bits & BACKEND_NEW || (bits & BACKEND_KEEP && bits & BACKEND_HELD)) {
 		state->verdict = HEALTH_VERDICT_UP;
+	} else if (bits & BACKEND_KEEP) {
+		state->verdict = HEALTH_VERDICT_DOWN;
+		state->passive = true;
+		copy_text(state->check_detail, sizeof(state->check_detail),
+			  "so it was when steerd started");
+	}
 	state->routed = bits & BACKEND_ROUTE;
 	state_update(state, state->since_ms);
 }
@@ -205,7 +211,8 @@ void health_state_presume_up(struct health_state *state)
 unsigned int health_state_configure(struct health_state *state, bool checked, uint32_t fall,
 				    uint32_t rise, uint64_t now_ms)
 {
-	state->streak = 0;
+	if (checked != state->checked || fall != state->fall || rise != state->rise)
+		state->streak = 0;
 	settings_set(state, checked, fall, rise);
 	return state_update(state, now_ms);
 }

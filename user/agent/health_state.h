@@ -2,8 +2,8 @@
 /*
  * Whether one backend may be sent to, from four inputs: what its health checks found, what its
  * flows showed, whether its next hop is known, and what an operator said, or a controller ("by
- * controller"). Pure: no I/O, no clock; `now_ms` is any
- * clock that the caller likes, and comes back as `since_ms`.
+ * controller"). Pure: no I/O, no clock; `now_ms` is any clock that the caller likes, and comes back
+ * as `since_ms`.
  *
  *   next hop     override  checks         bits              reason
  *   unresolved   any       any            0                 "no next hop: WHY"
@@ -17,11 +17,12 @@
  *   resolved     auto      down           ROUTE             "health check: WHY"
  *
  * What flows show is a verdict of DOWN, too ("passive: WHY" for "health check: WHY"): it holds until
- * `rise` checks in a row were good that began later or, without checks, for a while.
+ * `rise` checks in a row were good that began later or, without checks, for a while. If there are
+ * checks, KEEP stays until one of them has failed.
  *
  * One that works partly is good at a check by chance. Flows show it as they declare it; checks do,
- * of one that was up before, when one fails after a good one while it is down. It must be good HEALTH_PARTLY_RISES times as
- * often in a row, and is in doubt meanwhile; or wait for longer.
+ * of one that was up before, when one fails after a good one while it is down. It must be good
+ * HEALTH_PARTLY_RISES times as often in a row, and is in doubt meanwhile; or wait for longer.
  *
  * The first result of a new backend decides at once, whichever it is, so that starting is quick;
  * from then on `fall` failures or `rise` successes in a row are needed. One that goes down again

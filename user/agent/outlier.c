@@ -84,36 +84,35 @@ static struct estimate estimate(const struct outlier_samples *samples, double q)
 	return e;
 }
 
-/* What a look says of a member. */
+/* What a look says of one kind of a member's samples. */
 struct finding {
-	bool heard; /* enough was new of some kind */
-	bool unsure;
-	double ratio;
-	enum outlier_kind kind; /* the last three: where it is far slower, of what is so most */
+	bool unsure;  /* slower than its peers, in some quantile */
+	double ratio; /* by which it is far slower at least; 0: it is not */
 	size_t quantile;
 	struct estimate own, peers;
 };
 
-static void compare(const struct outlier_samples *own, const struct outlier_samples *peers,
-		    enum outlier_kind kind, struct finding *finding)
+static struct finding compare(const struct outlier_samples *own,
+			      const struct outlier_samples *peers)
 {
+	struct finding finding = {};
+
 	for (size_t i = 0; i < ARRAY_SIZE(quantiles); i++) {
 		struct estimate mine = estimate(own, quantiles[i]);
 		struct estimate theirs = estimate(peers, quantiles[i]);
 		double ratio = mine.least_ns / theirs.most_ns;
 
-		if (mine.ns > theirs.ns * OUTLIER_FINE_RATIO &&
-		    mine.ns - theirs.ns > OUTLIER_MARGIN_NS)
-			finding->unsure = true;
-		if (ratio < OUTLIER_SLOW_RATIO || ratio <= finding->ratio ||
+		finding.unsure |= mine.ns > theirs.ns * OUTLIER_FINE_RATIO &&
+				  mine.ns - theirs.ns > OUTLIER_MARGIN_NS;
+		if (ratio < OUTLIER_SLOW_RATIO || ratio <= finding.ratio ||
 		    mine.least_ns - theirs.most_ns < OUTLIER_MARGIN_NS)
 			continue;
-		finding->ratio = ratio;
-		finding->kind = kind;
-		finding->quantile = i;
-		finding->own = mine;
-		finding->peers = theirs;
+		finding.ratio = ratio;
+		finding.quantile = i;
+		finding.own = mine;
+		finding.peers = theirs;
 	}
+	return finding;
 }
 
 static bool is_peer(const struct outlier_member *m)
@@ -121,81 +120,113 @@ static bool is_peer(const struct outlier_member *m)
 	return m->warm && !m->outlier->step && m->samples;
 }
 
-/* `all`: of its stack's peers, the member's own among it if it is one. Uses up what says enough. */
-static struct finding examine(const struct outlier_member *m, const struct outlier_samples *all)
+/* Three digits at least: "0.412", "48.2", "1342". */
+static const char *ms_text(double ns, char text[16])
 {
-	struct finding finding = {};
-
-	for (int kind = 0; m->samples && kind < OUTLIER_KIND_MAX; kind++) {
-		struct outlier_samples *own = &m->samples[kind], peers = all[kind];
-
-		if (is_peer(m))
-			samples_sum(&peers, own, -1);
-		if (own->total < SAMPLES || peers.total < SAMPLES)
-			continue;
-		finding.heard = true;
-		compare(own, &peers, (enum outlier_kind)kind, &finding);
-		*own = (struct outlier_samples){};
-	}
-	return finding;
+	snprintf(text, 16, ns < 100e6 ? "%.3g" : "%.0f", ns / 1e6);
+	return text;
 }
 
-static void explain(struct outlier_member *m, const struct finding *finding)
+static void explain(struct outlier_member *m, int kind, const struct finding *finding)
 {
+	char own[16], peers[16];
+
 	snprintf(m->evidence, sizeof(m->evidence),
-		 "%s of its %s take%s over %.3g ms, of its peers' %.3g", parts[finding->quantile],
-		 kinds[finding->kind], finding->quantile ? "s" : "", finding->own.ns / 1e6,
-		 finding->peers.ns / 1e6);
+		 "%s of its %s take%s over %s ms, of its peers' %s", parts[finding->quantile],
+		 kinds[kind], finding->quantile ? "s" : "", ms_text(finding->own.ns, own),
+		 ms_text(finding->peers.ns, peers));
 }
 
-/* What the look says is added to what those before it said. */
-static void judge(struct outlier_member *m, const struct finding *finding)
+/* What a look says is added to what those before it said; true if they say that it is due. */
+static bool looks_add(struct outlier_looks *looks, const struct finding *finding)
+{
+	looks->silent = 0;
+	looks->slow = finding->ratio > 0 ? looks->slow + 1 : 0;
+	looks->fine = finding->unsure || finding->ratio > 0 ? 0 : looks->fine + 1;
+	return finding->ratio > 0 && looks->slow >= OUTLIER_LOOKS;
+}
+
+/*
+ * `all`: of its stack's peers, the member's own among it if it is one. Samples that say enough are
+ * used up.
+ */
+static void judge(struct outlier_member *m, const struct outlier_samples *all)
 {
 	struct outlier *o = m->outlier;
 
 	m->ratio = 0;
-	if (!finding->heard) {
-		o->silent++;
-		return;
+	for (int kind = 0; m->samples && kind < OUTLIER_KIND_MAX; kind++) {
+		struct outlier_samples *own = &m->samples[kind], peers = all[kind];
+		struct finding finding;
+
+		if (is_peer(m))
+			samples_sum(&peers, own, -1);
+		if (own->total < SAMPLES || peers.total < SAMPLES) {
+			o->looks[kind].silent++;
+			continue;
+		}
+		finding = compare(own, &peers);
+		*own = (struct outlier_samples){};
+		if (looks_add(&o->looks[kind], &finding) && finding.ratio > m->ratio) {
+			m->ratio = finding.ratio;
+			o->kind = (enum outlier_kind)kind;
+			explain(m, kind, &finding);
+		}
 	}
-	o->silent = 0;
-	o->slow = finding->ratio > 0 ? o->slow + 1 : 0;
-	o->fine = finding->unsure || finding->ratio > 0 ? 0 : o->fine + 1;
-	if (o->fine >= FORGET_LOOKS && !o->step)
+	if (!o->step && o->looks[o->kind].fine >= FORGET_LOOKS)
 		o->hold_ms = 0;
-	m->ratio = finding->ratio;
-	if (m->ratio > 0)
-		explain(m, finding);
 }
 
-static void go(struct outlier_member *m, uint8_t step, uint64_t now_ms)
+static void wait(struct outlier *o, uint32_t hold_ms, uint64_t now_ms)
 {
-	struct outlier *o = m->outlier;
-
-	o->step = step;
-	o->slow = o->fine = o->silent = 0;
-	if (step != OUTLIER_NONE)
-		return;
-	o->hold_ms = o->hold_ms ? o->hold_ms * 2 : OUTLIER_HOLD_MS;
-	if (o->hold_ms > OUTLIER_HOLD_MOST_MS)
-		o->hold_ms = OUTLIER_HOLD_MOST_MS;
+	o->hold_ms = hold_ms < OUTLIER_HOLD_MOST_MS ? hold_ms : OUTLIER_HOLD_MOST_MS;
 	o->retry_ms = now_ms + o->hold_ms;
+}
+
+static void step_set(struct outlier *o, uint8_t step, uint64_t now_ms)
+{
+	o->step = step;
+	memset(o->looks, 0, sizeof(o->looks));
+	if (step == SLOW_STEP_NONE)
+		wait(o, o->hold_ms ? o->hold_ms * 2 : OUTLIER_HOLD_MS, now_ms);
+}
+
+void outlier_adopt(struct outlier *o, uint8_t step, uint64_t now_ms)
+{
+	if (step != o->step)
+		step_set(o, step, now_ms);
+}
+
+/* What it did when it was cold, or by flows of before, says nothing of what it will do. */
+static void forget(const struct outlier_member *m)
+{
+	if (m->samples)
+		memset(m->samples, 0, OUTLIER_KIND_MAX * sizeof(*m->samples));
+}
+
+static bool is_slow(const struct outlier *o)
+{
+	for (int kind = 0; kind < OUTLIER_KIND_MAX; kind++)
+		if (o->looks[kind].slow)
+			return true;
+	return false;
 }
 
 /* Why a step back towards all of its share is due; NULL: it is not. */
 static const char *reason_for_more(const struct outlier_member *m, uint64_t now_ms)
 {
 	const struct outlier *o = m->outlier;
+	const struct outlier_looks *looks = &o->looks[o->kind];
 
 	if (!o->step)
 		return NULL;
 	if (!m->open)
 		return "its speed is not judged now";
-	if (o->step == OUTLIER_NONE)
+	if (o->step == SLOW_STEP_NONE)
 		return now_ms >= o->retry_ms ? "it is tried again" : NULL;
-	if (o->fine >= OUTLIER_LOOKS)
+	if (looks->fine >= OUTLIER_LOOKS && !is_slow(o))
 		return "it is as fast as its peers";
-	return o->silent >= SILENT_LOOKS ? "too few flows to tell" : NULL;
+	return looks->silent >= SILENT_LOOKS ? "too few flows to tell" : NULL;
 }
 
 static void give_more(struct outlier_member *m, uint64_t now_ms, outlier_stepped stepped,
@@ -206,14 +237,14 @@ static void give_more(struct outlier_member *m, uint64_t now_ms, outlier_stepped
 	if (!why)
 		return;
 	snprintf(m->evidence, sizeof(m->evidence), "%s", why);
-	go(m, m->open ? m->outlier->step - 1 : 0, now_ms);
+	step_set(m->outlier, m->open ? m->outlier->step - 1 : 0, now_ms);
 	stepped(userdata, m);
 }
 
 /* In shares of a weight times 4. */
 static uint64_t lacks(const struct outlier_member *m, uint8_t step)
 {
-	return (uint64_t)m->weight * (step < OUTLIER_NONE ? 4 - (4 >> step) : 4);
+	return (uint64_t)m->weight * (step < SLOW_STEP_NONE ? 4 - (4 >> step) : 4);
 }
 
 /* The stack's sums. */
@@ -259,34 +290,33 @@ static void take(struct outlier_member **due, size_t n, struct sums *sums, uint3
 		if ((sums->lacking + more) * 100 > sums->weight * spare_percent)
 			continue;
 		sums->lacking += more;
-		go(due[i], step + 1, now_ms);
+		step_set(due[i]->outlier, step + 1, now_ms);
 		stepped(userdata, due[i]);
 	}
 }
 
-/* Others are gone since: all get theirs back until it is within bounds again. */
-static void give_back(struct outlier_member *members, size_t n, struct sums *sums,
-		      uint32_t spare_percent, outlier_stepped stepped, void *userdata)
+static void give_back(struct outlier_member *m, struct sums *sums, const char *why,
+		      outlier_stepped stepped, void *userdata)
 {
-	for (size_t i = 0; i < n && sums->lacking * 100 > sums->weight * spare_percent; i++) {
-		struct outlier_member *m = &members[i];
-
-		if (!m->open || !m->outlier->step)
-			continue;
-		sums->lacking -= lacks(m, m->outlier->step);
-		snprintf(m->evidence, sizeof(m->evidence), "%s",
-			 spare_percent ? "too few others are left"
-				       : "the stack's speed is not judged");
-		go(m, 0, 0);
-		stepped(userdata, m);
-	}
+	sums->lacking -= lacks(m, m->outlier->step);
+	snprintf(m->evidence, sizeof(m->evidence), "%s", why);
+	step_set(m->outlier, 0, 0);
+	forget(m);
+	stepped(userdata, m);
 }
 
-/* What it did when it was cold, or by flows of before, says nothing of what it will do. */
-static void forget(const struct outlier_member *m)
+/* Others are gone since: all of their shares for those who lack least, until it is within bounds. */
+static void keep_bounds(struct outlier_member *members, size_t n, struct sums *sums,
+			uint32_t spare_percent, outlier_stepped stepped, void *userdata)
 {
-	if (m->samples)
-		memset(m->samples, 0, OUTLIER_KIND_MAX * sizeof(*m->samples));
+	const char *why = spare_percent ? "too few others are left"
+					: "the stack's speed is not judged";
+
+	for (int step = 1; step <= SLOW_STEP_NONE; step++)
+		for (size_t i = 0; i < n; i++)
+			if (members[i].open && members[i].outlier->step == step &&
+			    sums->lacking * 100 > sums->weight * spare_percent)
+				give_back(&members[i], sums, why, stepped, userdata);
 }
 
 void outlier_look(struct outlier_member *members, size_t n, uint32_t spare_percent, uint64_t now_ms,
@@ -299,18 +329,16 @@ void outlier_look(struct outlier_member *members, size_t n, uint32_t spare_perce
 	for (size_t i = 0; i < n; i++)
 		give_more(&members[i], now_ms, stepped, userdata);
 	sums = sum_up(members, n);
-	give_back(members, n, sums, spare_percent, stepped, userdata);
+	keep_bounds(members, n, sums, spare_percent, stepped, userdata);
 	for (size_t i = 0; i < n; i++) {
 		struct outlier_member *m = &members[i];
-		struct finding finding;
 
-		if (!m->open || !m->warm || m->outlier->step == OUTLIER_NONE) {
+		if (!m->open || !m->warm || m->outlier->step == SLOW_STEP_NONE) {
 			forget(m);
 			continue;
 		}
-		finding = examine(m, sums->peers);
-		judge(m, &finding);
-		if (m->ratio > 0 && m->outlier->slow >= OUTLIER_LOOKS)
+		judge(m, sums->peers);
+		if (m->ratio > 0)
 			due[due_n++] = m;
 	}
 	take(due, due_n, sums, spare_percent, now_ms, stepped, userdata);

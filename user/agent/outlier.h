@@ -13,8 +13,6 @@
 
 #include "abi.h"
 
-#define OUTLIER_NONE BACKEND_SLOW_NONE /* the last step: no new flows */
-
 #define OUTLIER_EVERY_S 2 /* between looks */
 #define OUTLIER_LOOKS	5 /* in a row that have to agree before anything is done */
 
@@ -42,12 +40,18 @@ struct outlier_samples {
 	uint32_t total;
 };
 
+/* In a row that said so; silent: that had too few samples to say anything. */
+struct outlier_looks {
+	uint32_t slow, fine, silent;
+};
+
 /* What is known of a backend from look to look. All 0: nothing. */
 struct outlier {
-	uint8_t step;		     /* 0: it has all of its share … OUTLIER_NONE */
-	uint32_t slow, fine, silent; /* looks in a row that said so; silent: said nothing */
-	uint32_t hold_ms;	     /* the last one; 0: none */
-	uint64_t retry_ms;	     /* of OUTLIER_NONE */
+	uint8_t step;		/* 0: it has all of its share … SLOW_STEP_NONE: none */
+	enum outlier_kind kind; /* for which it took its last step down */
+	struct outlier_looks looks[OUTLIER_KIND_MAX];
+	uint32_t hold_ms;  /* the last one; 0: none */
+	uint64_t retry_ms; /* of SLOW_STEP_NONE */
 };
 
 /* One of a stack's backends, as of a look. */
@@ -62,6 +66,9 @@ struct outlier_member {
 	double ratio; /* set by outlier_look(): to its peers, where it is far slower; else 0 */
 	char evidence[OUTLIER_EVIDENCE_MAX]; /* set likewise: of the step that it takes */
 };
+
+/* It was found at this step, where another agent left it. */
+void outlier_adopt(struct outlier *outlier, uint8_t step, uint64_t now_ms);
 
 /* What came since `before`; NULL: nothing was there before. */
 void outlier_add(struct outlier_samples *samples, const uint64_t now[LATENCY_BUCKETS],

@@ -168,7 +168,7 @@ uint32_t ring_backend_part(const struct backend *backend)
 {
 	uint32_t part = RING_WHOLE - backend->ramp_lacks;
 
-	return backend->slow_step < BACKEND_SLOW_NONE ? part >> backend->slow_step : 0;
+	return backend->slow_step < SLOW_STEP_NONE ? part >> backend->slow_step : 0;
 }
 
 /* Slots that backends with a part still may keep, by backend + 1: 0 is not yet counted. */
