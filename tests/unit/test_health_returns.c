@@ -143,14 +143,20 @@ static void backend_has_been_up_once_it_took_new_flows(void **unused)
 	assert_true(state.been_up);
 }
 
+/* Since 2. */
+static void be_up(struct health_state *state, uint32_t fall, uint32_t rise)
+{
+	health_state_init(state, true, fall, rise, 0);
+	health_state_route(state, true, "", 1);
+	health_state_check(state, true, "", 2);
+}
+
 static void a_declared_backend_returns_by_good_checks_since(void **unused)
 {
 	struct health_state state;
 
 	(void)unused;
-	health_state_init(&state, true, 2, 3, 0);
-	health_state_route(&state, true, "", 1);
-	health_state_check(&state, true, "", 2);
+	be_up(&state, 2, 3);
 	assert_int_equal(health_state_declare(&state, false, "no handshake in 84 ms", 100),
 			 HEALTH_CHANGED_BITS | HEALTH_CHANGED_REASON);
 	assert_int_equal(state.bits, KEEP);
@@ -172,9 +178,7 @@ static void a_check_that_fails_is_the_reason_from_then_on(void **unused)
 	uint64_t since;
 
 	(void)unused;
-	health_state_init(&state, true, 2, 2, 0);
-	health_state_route(&state, true, "", 1);
-	health_state_check(&state, true, "", 2);
+	be_up(&state, 2, 2);
 	health_state_declare(&state, false, "no handshake in 84 ms", 100);
 	health_state_check(&state, true, "", 200);
 	since = state.since_ms;
@@ -205,9 +209,7 @@ static void one_that_works_partly_must_be_good_for_many_checks(void **unused)
 	struct health_state state;
 
 	(void)unused;
-	health_state_init(&state, true, 2, 3, 0);
-	health_state_route(&state, true, "", 1);
-	health_state_check(&state, true, "", 2);
+	be_up(&state, 2, 3);
 	health_state_declare(&state, true, "22 of 400", 100);
 	assert_string_equal(state.reason, "passive: 22 of 400");
 	assert_false(health_state_in_doubt(&state));
@@ -235,9 +237,7 @@ static void checks_that_fail_after_good_ones_show_that_it_works_partly(void **un
 	struct health_state state;
 
 	(void)unused;
-	health_state_init(&state, true, 1, 2, 0);
-	health_state_route(&state, true, "", 1);
-	health_state_check(&state, true, "", 2);
+	be_up(&state, 1, 2);
 	health_state_check(&state, false, "timed out", 3);
 	health_state_check(&state, true, "", 4);
 	assert_string_equal(state.reason, "health check: timed out");
@@ -251,9 +251,7 @@ static void a_drain_of_a_declared_backend_keeps_its_flows(void **unused)
 	struct health_state state;
 
 	(void)unused;
-	health_state_init(&state, true, 2, 3, 0);
-	health_state_route(&state, true, "", 1);
-	health_state_check(&state, true, "", 2);
+	be_up(&state, 2, 3);
 	health_state_declare(&state, false, "why", 3);
 	order(&state, HEALTH_OVERRIDE_DRAIN, 4);
 	assert_int_equal(state.bits, KEEP);
@@ -320,9 +318,7 @@ static void an_operator_keeps_a_declared_backend_up(void **unused)
 	struct health_state state;
 
 	(void)unused;
-	health_state_init(&state, true, 1, 1, 0);
-	health_state_route(&state, true, "", 1);
-	health_state_check(&state, true, "", 2);
+	be_up(&state, 1, 1);
 	order(&state, HEALTH_OVERRIDE_UP, 3);
 	health_state_declare(&state, false, "why", 4);
 	assert_int_equal(state.bits, BACKEND_NEW | BACKEND_KEEP | BACKEND_ROUTE);

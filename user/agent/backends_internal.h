@@ -82,9 +82,9 @@ void backends_ramp_begin(struct backend_entry *entry);
 /* entry->slow_start_ms was set: what runs goes by it, also what an earlier agent began. */
 void backends_ramp_configure(struct backend_entry *entry);
 
+void backends_ramp_end(struct backend_entry *entry); /* where none runs: nothing */
+
 /* Why it has less of its share; "": it has not, or that is its slow start. */
 const char *backends_slow_text(const struct backend_entry *entry);
-
-void backends_ramp_end(struct backend_entry *entry); /* where none runs: nothing */
 
 #endif

@@ -226,10 +226,8 @@ static void watch_stack(struct detector *d, const struct compiled *compiled, siz
 		place.has_weight = weight;
 		detect_put(d->detect, stack->slots[i], &place,
 			   slot->weight != weight || slot->weights != weights);
-		if (!slot->watched)
-			outlier_adopt(&slot->outlier,
-				      backends_slow_step(d->backends, stack->slots[i]),
-				      util_now_ms());
+		outlier_adopt(&slot->outlier, backends_slow_step(d->backends, stack->slots[i]),
+			      util_now_ms());
 		slot->watched = true;
 		slot->weight = weight;
 		slot->weights = weights;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/ring.h"
 #include "common/util.h"
 
 #define DEVIATIONS   3	 /* that a rank may be off: by chance once in 700, each way */
@@ -177,18 +178,16 @@ static void judge(struct outlier_member *m, const struct outlier_samples *all)
 		o->hold_ms = 0;
 }
 
-static void wait(struct outlier *o, uint32_t hold_ms, uint64_t now_ms)
-{
-	o->hold_ms = hold_ms < OUTLIER_HOLD_MOST_MS ? hold_ms : OUTLIER_HOLD_MOST_MS;
-	o->retry_ms = now_ms + o->hold_ms;
-}
-
 static void step_set(struct outlier *o, uint8_t step, uint64_t now_ms)
 {
 	o->step = step;
 	memset(o->looks, 0, sizeof(o->looks));
-	if (step == SLOW_STEP_NONE)
-		wait(o, o->hold_ms ? o->hold_ms * 2 : OUTLIER_HOLD_MS, now_ms);
+	if (step != SLOW_STEP_NONE)
+		return;
+	o->hold_ms = o->hold_ms ? o->hold_ms * 2 : OUTLIER_HOLD_MS;
+	if (o->hold_ms > OUTLIER_HOLD_MOST_MS)
+		o->hold_ms = OUTLIER_HOLD_MOST_MS;
+	o->retry_ms = now_ms + o->hold_ms;
 }
 
 void outlier_adopt(struct outlier *o, uint8_t step, uint64_t now_ms)
@@ -244,7 +243,7 @@ static void give_more(struct outlier_member *m, uint64_t now_ms, outlier_stepped
 /* In shares of a weight times 4. */
 static uint64_t lacks(const struct outlier_member *m, uint8_t step)
 {
-	return (uint64_t)m->weight * (step < SLOW_STEP_NONE ? 4 - (4 >> step) : 4);
+	return (uint64_t)m->weight * (4 - ring_step_part(step, 4));
 }
 
 /* The stack's sums. */

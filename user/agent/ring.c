@@ -164,11 +164,14 @@ static uint32_t count_slots(const struct ring *base, uint16_t backend)
 	return n;
 }
 
+uint32_t ring_step_part(uint8_t slow_step, uint32_t whole)
+{
+	return slow_step < SLOW_STEP_NONE ? whole >> slow_step : 0;
+}
+
 uint32_t ring_backend_part(const struct backend *backend)
 {
-	uint32_t part = RING_WHOLE - backend->ramp_lacks;
-
-	return backend->slow_step < SLOW_STEP_NONE ? part >> backend->slow_step : 0;
+	return ring_step_part(backend->slow_step, RING_WHOLE - backend->ramp_lacks);
 }
 
 /* Slots that backends with a part still may keep, by backend + 1: 0 is not yet counted. */

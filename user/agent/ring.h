@@ -39,6 +39,9 @@ int ring_build(const struct ring_member *members, size_t n, struct ring *ret);
 /* All of a backend's slots: what ring_overlay()'s parts are parts of. */
 #define RING_WHOLE 65536u
 
+/* What slow_step of struct backend leaves of a whole. */
+uint32_t ring_step_part(uint8_t slow_step, uint32_t whole);
+
 /* What a backend has of its slots by its map entry, of RING_WHOLE. */
 uint32_t ring_backend_part(const struct backend *backend);
 

@@ -80,7 +80,6 @@ struct route_backend {
 enum backend_slow {
 	BACKEND_SLOW_SHIFT, /* default: far slower than its peers, it gets less, then none */
 	BACKEND_SLOW_KEEP,  /* it keeps its share */
-	BACKEND_SLOW_MAX
 };
 
 struct route_stack {

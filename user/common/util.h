@@ -62,7 +62,7 @@ const char *util_nearest(const char *text, const char *const *names, size_t n);
 
 /* Milliseconds: CLOCK_MONOTONIC, and since 1970. */
 unsigned long long util_now_ms(void);
-unsigned long long util_now_us(void);
+unsigned long long util_now_us(void); /* the former, in microseconds */
 unsigned long long util_now_ns(void); /* as bpf_ktime_get_ns() */
 unsigned long long util_unix_ms(void);
 
